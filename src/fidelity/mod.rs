@@ -1,0 +1,44 @@
+//! Biological-fidelity tests: one file a test, one line in [`TESTS`]; `score.rs` is the only place that sees many units.
+
+use crate::data::{Series, SpikeTrain};
+use crate::spec::Entry;
+use serde::{Deserialize, Serialize};
+
+/// What one recording segment looks like to a test: a feature vector on a common abscissa.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Abscissa of each feature (a frequency, a quantile), so that profiles of unequal length can be compared where they overlap.
+    pub x: Vec<f64>,
+    /// The features.
+    pub y: Vec<f64>,
+    /// The scalar that `observed` and `reference_value` show.
+    pub headline: f64,
+}
+
+/// A fidelity test with checked parameters.
+pub trait Test: Send + Sync + std::fmt::Debug {
+    /// Its name in `tests = […]`.
+    fn name(&self) -> &'static str;
+    /// Name of the statistic in `fidelity.parquet`.
+    fn statistic(&self) -> &'static str;
+    /// The profile of one segment.
+    ///
+    /// # Errors
+    /// Why this segment cannot be tested (too short, silent).
+    fn profile(&self, series: &Series, trains: Option<&[SpikeTrain]>) -> Result<Profile, String>;
+    /// Distance between two profiles, 0 for equal ones.
+    ///
+    /// # Errors
+    /// When they have nothing in common.
+    fn distance(&self, a: &Profile, b: &Profile) -> Result<f64, String>;
+    /// Every parameter that decides the result.
+    fn params(&self) -> serde_json::Value;
+    /// Raised whenever the same parameters begin to give other numbers.
+    fn version(&self) -> u32;
+}
+
+/// All tests of this version.
+pub static TESTS: &[Entry<dyn Test>] = &[];
+
+/// Tests that the contract names and this version does not have yet.
+pub const LATER: &[&str] = &["avalanches", "small-world", "metastability", "spike-statistics"];

@@ -1,0 +1,1 @@
+//! Persistent homology. Knows nothing of recordings.

@@ -1,0 +1,63 @@
+//! Metrics: one file a kind, one line in [`METRICS`].
+//!
+//! A metric is a pure function of what a [`Bench`] holds. It knows nothing of files, windows, tables or other units.
+
+use crate::data::{Curve, MetricRow, Series, Spikes};
+use crate::spec::Entry;
+
+/// What a metric may look at: the unit's channels × time matrix (binned counts for spikes, or an embedding's coordinates as channels).
+pub struct Bench<'a> {
+    /// The matrix.
+    pub series: &'a Series,
+    /// The spike trains behind it, where there are any and the metric is on the signal.
+    pub spikes: Option<&'a Spikes>,
+    /// Seed of every random draw of this metric on this unit.
+    pub seed: u64,
+}
+
+/// What a metric hands back.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Output {
+    /// Rows, the default statistic first.
+    pub rows: Vec<MetricRow>,
+    /// Curves for the report.
+    pub curves: Vec<Curve>,
+}
+
+/// A metric with checked parameters.
+pub trait Metric: Send + Sync + std::fmt::Debug {
+    /// Computes it. An input for which it is not defined gives rows with [`crate::data::Value::Undefined`], never a panic.
+    fn evaluate(&self, bench: &Bench<'_>) -> Output;
+    /// Every parameter that decides the result, for the content key.
+    fn params(&self) -> serde_json::Value;
+    /// Raised whenever the same parameters begin to give other numbers.
+    fn version(&self) -> u32;
+    /// The statistic that `[[expect]]` looks at by default.
+    fn default_statistic(&self) -> &'static str {
+        "value"
+    }
+    /// Rough cost in CPU seconds for a matrix of this shape, for planning.
+    fn cost_s(&self, n_channels: usize, n_samples: usize) -> f64;
+}
+
+/// All metrics of this version.
+pub static METRICS: &[Entry<dyn Metric>] = &[];
+
+/// Kinds that the contract names and this version does not have yet.
+pub const LATER: &[&str] = &[
+    "lz78",
+    "lzc",
+    "pci",
+    "pci-st",
+    "total-correlation",
+    "dual-total-correlation",
+    "o-information",
+    "s-information",
+    "phi",
+    "intrinsic-dimension",
+    "reconstruction-error",
+    "avalanches",
+    "small-world",
+    "metastability",
+    "spike-statistics",
+];

@@ -1,0 +1,1 @@
+//! Signals: binning, filters, resampling, spectra, controls.
