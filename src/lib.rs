@@ -12,3 +12,4 @@ pub mod metrics;
 pub mod read;
 pub mod signal;
 pub mod spec;
+pub mod table;
