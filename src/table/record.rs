@@ -158,10 +158,10 @@ pub struct ExpectationRecord {
     pub dataset: String,
     /// Who published the value.
     pub source: Option<String>,
-    /// The published value, or the range as text (`"0.9 to 1"`).
-    pub published: String,
-    /// The tolerance as text (`"± 0.02"`, `"± 5 %"`).
-    pub tolerance: String,
+    /// The published value; the middle of a range, or the finite end of a one-sided one.
+    pub published: Option<f64>,
+    /// Absolute tolerance around it (a relative one is multiplied out); null for a one-sided range.
+    pub tolerance: Option<f64>,
     /// Our value.
     pub observed: Option<f64>,
     /// `observed - published`, or how far outside the range.
