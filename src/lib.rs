@@ -4,12 +4,16 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod seed;
+pub mod spec;
 pub mod data;
-pub mod embed;
-pub mod fidelity;
-pub mod homology;
-pub mod metrics;
 pub mod read;
 pub mod signal;
-pub mod spec;
+pub mod embed;
+pub mod homology;
+pub mod metrics;
+pub mod fidelity;
 pub mod table;
+pub mod report;
+pub mod job;
+pub mod run;

@@ -1,2 +1,8 @@
-//! The command line.
-fn main() {}
+//! The `tcs-batch` binary.
+#![deny(unsafe_code)]
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

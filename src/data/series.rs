@@ -93,6 +93,28 @@ impl Series {
     pub fn with_values(&self, values: Vec<f64>) -> Result<Self, DataError> {
         Self::new(self.channels.clone(), values, self.rate_hz, self.t_start_s, self.unit_of_measure.clone())
     }
+
+    /// The samples of a window on the same clock: from `round((start - t_start) rate)`, `round(length rate)` of them.
+    ///
+    /// # Errors
+    /// When the window reaches beyond the series.
+    pub fn cut(&self, window: super::Span) -> Result<Self, DataError> {
+        let first = ((window.start_s - self.t_start_s) * self.rate_hz).round();
+        let n = (window.length_s() * self.rate_hz).round();
+        // Rounding may push a window that fits by a sample beyond either end; more than that is outside.
+        let last = self.n_samples as f64 - n;
+        let first = if (-1.0..=last + 1.0).contains(&first) { first.min(last).max(0.0) } else { first };
+        if n < 1.0 || first < 0.0 || first > last {
+            let stop_s = self.t_start_s + self.n_samples as f64 / self.rate_hz;
+            return Err(DataError::new(format!(
+                "the window from {} s to {} s reaches beyond the series ({} s to {stop_s} s)",
+                window.start_s, window.stop_s, self.t_start_s
+            )));
+        }
+        let (first, n) = (first as usize, n as usize);
+        let values = self.iter().flat_map(|channel| channel[first..first + n].iter().copied()).collect();
+        Self::new(self.channels.clone(), values, self.rate_hz, self.t_start_s + first as f64 / self.rate_hz, self.unit_of_measure.clone())
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +126,17 @@ mod tests {
         let names = vec!["a".to_owned(), "b".to_owned()];
         let error = Series::new(names, vec![0.0, 1.0, 2.0, f64::NAN], 2.0, 10.0, "V").unwrap_err();
         assert_eq!(error.to_string(), "channel `b` holds NaN at sample 1 (10.500000 s)");
+    }
+
+    #[test]
+    fn a_cut_keeps_the_clock_and_refuses_what_lies_outside() {
+        let series = Series::new(vec!["a".into(), "b".into()], (0..20).map(f64::from).collect(), 2.0, 10.0, "V").unwrap();
+        let cut = series.cut(crate::data::Span { start_s: 11.0, stop_s: 12.5 }).unwrap();
+        assert_eq!(cut.channel(1), [12.0, 13.0, 14.0]);
+        assert_eq!(cut.t_start_s(), 11.0);
+        for (start_s, stop_s) in [(8.0, 10.0), (14.0, 17.0), (11.0, 11.0), (0.0, 100.0)] {
+            assert!(series.cut(crate::data::Span { start_s, stop_s }).is_err(), "{start_s} to {stop_s}");
+        }
     }
 
     #[test]

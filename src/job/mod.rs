@@ -1,0 +1,281 @@
+//! Jobs: from text (`file`) through the check (`check`, all errors at once) to what can run, and its units (`plan`).
+//!
+//! A [`Job`] has no undecided field and can only be made by [`load`]. Nothing here reads bulk data.
+
+pub mod check;
+pub mod diagnose;
+mod datasets;
+mod expectations;
+mod file;
+pub mod plan;
+mod stages;
+
+use crate::embed::Embed;
+use crate::fidelity::Test;
+use crate::homology::rips::Threshold;
+use crate::homology::summary::Summary;
+use crate::metrics::Metric;
+use crate::metrics::resample::Resampling;
+use crate::read::simulate::Model;
+use crate::read::{Format, Request, SignalKind};
+use crate::signal::control::Control;
+pub use check::load;
+use diagnose::Source;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Version of the job file's and the tables' layout.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A checked job.
+pub struct Job {
+    /// The text it came from, overrides included.
+    pub source: Source,
+    /// BLAKE3 of that text.
+    pub hash: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Every random draw derives from it.
+    pub seed: u64,
+    /// How to run it.
+    pub run: RunOptions,
+    /// Where the results go, and which reports.
+    pub output: Output,
+    /// One a recording or simulation, in the order of the file (a glob's files by name).
+    pub datasets: Vec<Dataset>,
+    /// Embedding stages.
+    pub embeddings: Vec<EmbeddingStage>,
+    /// Persistence stages.
+    pub persistences: Vec<PersistenceStage>,
+    /// Metric stages.
+    pub metrics: Vec<MetricStage>,
+    /// The fidelity score, if asked for.
+    pub fidelity: Option<FidelityStage>,
+    /// What was published.
+    pub expectations: Vec<Expectation>,
+}
+
+/// `[run]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunOptions {
+    /// Workers; 0: all cores.
+    pub workers: usize,
+    /// How often a failed unit is tried again.
+    pub retries: u32,
+    /// Longest a unit may take, seconds.
+    pub unit_timeout_s: f64,
+    /// Memory for all workers together, GiB.
+    pub memory_gib: f64,
+}
+
+/// `[output]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// Folder of the results.
+    pub dir: PathBuf,
+    /// Reports beside the tables.
+    pub formats: Vec<crate::report::Format>,
+}
+
+/// Where a dataset's values come from.
+#[derive(Clone)]
+pub enum Origin {
+    /// A file.
+    File {
+        /// How it is read.
+        format: &'static Format,
+        /// What is asked of it.
+        request: Request,
+    },
+    /// A model with its parameters.
+    Model(Arc<dyn Model>),
+}
+
+/// `[[dataset]]`.
+#[derive(Clone)]
+pub struct Dataset {
+    /// Unique id.
+    pub id: String,
+    /// Where its values come from.
+    pub origin: Origin,
+    /// What they are.
+    pub signal: SignalKind,
+    /// What the file's SHA-256 must be.
+    pub sha256: Option<String>,
+    /// What is done after reading.
+    pub preparation: Preparation,
+    /// How it is cut into units; `None`: the whole recording is one.
+    pub window: Option<WindowRule>,
+    /// Where it stands in the job file (its source, else the section).
+    pub span: Range<usize>,
+}
+
+/// What is done to a window after reading, in this order: filter, resample, control, binning.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Preparation {
+    /// Bin width of spike counts, seconds.
+    pub bin_s: f64,
+    /// Pass band, Hz.
+    pub bandpass_hz: Option<[f64; 2]>,
+    /// New sampling rate, Hz.
+    pub resample_hz: Option<f64>,
+    /// A null made of the same data.
+    pub control: Option<Control>,
+}
+
+/// How a recording is cut.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub enum WindowRule {
+    /// On the clock.
+    Clock {
+        /// Length of a window, seconds; `None`: one window from start to stop.
+        length_s: Option<f64>,
+        /// From one start to the next, seconds.
+        step_s: Option<f64>,
+        /// First start, seconds; `None`: the recording's.
+        start_s: Option<f64>,
+        /// No window reaches beyond this; `None`: the recording's end.
+        stop_s: Option<f64>,
+    },
+    /// Around the rows of an interval table.
+    Around {
+        /// The table.
+        table: String,
+        /// Its column of instants.
+        column: String,
+        /// Start relative to the instant, seconds.
+        from_s: f64,
+        /// Stop relative to the instant, seconds.
+        to_s: f64,
+    },
+}
+
+/// What a stage takes as its input on one dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The unit's own content.
+    Signal,
+    /// The embedding stage of this index.
+    Embedding(usize),
+}
+
+/// `[embedding]`.
+pub struct EmbeddingStage {
+    /// Its name.
+    pub name: String,
+    /// The method's name.
+    pub method: &'static str,
+    /// The method.
+    pub embed: Box<dyn Embed>,
+    /// Datasets (indices) that it applies to.
+    pub datasets: Vec<usize>,
+}
+
+/// Parameters of a persistence stage that decide its result.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct PersistenceParams {
+    /// `rips`.
+    pub complex: &'static str,
+    /// Highest homology dimension.
+    pub max_dim: usize,
+    /// Up to which filtration value.
+    pub threshold: Threshold,
+    /// Prime field.
+    pub modulus: u16,
+    /// Landmarks above this.
+    pub max_points: usize,
+    /// Summaries asked for.
+    pub summaries: Vec<Summary>,
+}
+
+/// `[persistence]`.
+pub struct PersistenceStage {
+    /// Its name.
+    pub name: String,
+    /// Its parameters.
+    pub params: PersistenceParams,
+    /// Datasets (indices) that it applies to, and its input there.
+    pub inputs: Vec<(usize, Input)>,
+}
+
+/// `[[metric]]`.
+pub struct MetricStage {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: &'static str,
+    /// The metric.
+    pub metric: Box<dyn Metric>,
+    /// Surrogates and bootstrap.
+    pub resampling: Resampling,
+    /// Datasets (indices) that it applies to, and its input there.
+    pub inputs: Vec<(usize, Input)>,
+}
+
+/// `[fidelity]`.
+pub struct FidelityStage {
+    /// Tests.
+    pub tests: Vec<Box<dyn Test>>,
+    /// Datasets (indices) that define "biological".
+    pub references: Vec<usize>,
+    /// Datasets (indices) that are scored.
+    pub candidates: Vec<usize>,
+    /// Least overall score; below it the run exits with 4.
+    pub accept: Option<f64>,
+}
+
+/// What was published.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Published {
+    /// A value with an absolute tolerance.
+    Value {
+        /// The value.
+        value: f64,
+        /// The tolerance around it.
+        tolerance: f64,
+    },
+    /// A closed range.
+    Range([f64; 2]),
+}
+
+/// How many rows become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregate {
+    /// Arithmetic mean.
+    Mean,
+    /// Median.
+    Median,
+    /// Smallest.
+    Min,
+    /// Largest.
+    Max,
+    /// Every row must hold.
+    All,
+}
+
+/// `[[expect]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// Metric as in the table.
+    pub metric: String,
+    /// Datasets (ids) that it is about.
+    pub datasets: Vec<String>,
+    /// Which statistic; `None`: the metric's first.
+    pub statistic: Option<String>,
+    /// How rows become one number.
+    pub aggregate: Aggregate,
+    /// What was published.
+    pub published: Published,
+    /// Who says so.
+    pub source: Option<String>,
+}
+
+impl Job {
+    /// Index of a dataset by its id.
+    pub fn dataset(&self, id: &str) -> Option<&Dataset> {
+        self.datasets.iter().find(|dataset| dataset.id == id)
+    }
+}

@@ -1,0 +1,237 @@
+//! Plans: a job and the headers of its recordings become units of work with stable ids, costs and a shard.
+
+use super::{Dataset, Job, Origin, WindowRule};
+use crate::data::Span;
+use crate::read::{Header, ReadError, Reader, SignalKind, simulate};
+use serde::{Deserialize, Serialize};
+
+/// More windows than this from one dataset are taken for a mistake in the job.
+const MAX_UNITS: usize = 10_000_000;
+
+/// One unit of work: one dataset × one window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unit {
+    /// Stable id: `DATASET/all`, `DATASET/START-STOP` (seconds, three decimals) or `DATASET/TABLE-ROW`.
+    pub id: String,
+    /// Index of its dataset.
+    pub dataset: usize,
+    /// Its place among the dataset's units; the first one is drawn in the report.
+    pub ordinal: usize,
+    /// Its window; `None`: the whole recording, or no clock.
+    pub window: Option<Span>,
+    /// Estimated CPU seconds.
+    pub cost_s: f64,
+    /// Why it cannot be computed, known before anything was read.
+    pub problem: Option<Problem>,
+}
+
+/// Something that stops a unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A stable word.
+    pub kind: String,
+    /// What, where, what to do.
+    pub message: String,
+    /// Left out on purpose (a trial beyond the recording) rather than failed.
+    pub skipped: bool,
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        Self { kind: error.kind.clone(), message: error.to_string(), skipped: false }
+    }
+}
+
+/// All units of a job, in the order of the tables, and what is known of each dataset.
+pub struct Plan {
+    /// Units: datasets in the job's order, windows in time.
+    pub units: Vec<Unit>,
+    /// One a dataset: its header, or why it could not be opened.
+    pub headers: Vec<Result<Header, ReadError>>,
+}
+
+/// Opens a dataset: headers only.
+///
+/// # Errors
+/// As the format's reader.
+pub fn open(job: &Job, dataset: &Dataset) -> Result<Box<dyn Reader>, ReadError> {
+    match &dataset.origin {
+        Origin::File { format, request } => (format.open)(request),
+        Origin::Model(model) => Ok(simulate::open(model.clone(), crate::seed::of(job.seed, &[&dataset.id, "simulate"]))),
+    }
+}
+
+/// Plans every unit. Nothing bulky is read; a recording that cannot be opened becomes one unit with a problem.
+pub fn plan(job: &Job) -> Plan {
+    let mut plan = Plan { units: Vec::new(), headers: Vec::new() };
+    for (index, dataset) in job.datasets.iter().enumerate() {
+        let opened = open(job, dataset);
+        match &opened {
+            Ok(reader) => units(job, index, reader.as_ref(), &mut plan.units),
+            Err(error) => plan.units.push(unit(dataset, index, "all".into(), None, Some(error.clone().into()))),
+        }
+        plan.headers.push(opened.map(|reader| reader.header().clone()));
+    }
+    plan
+}
+
+fn unit(dataset: &Dataset, index: usize, name: String, window: Option<Span>, problem: Option<Problem>) -> Unit {
+    Unit { id: format!("{}/{name}", dataset.id), dataset: index, ordinal: 0, window, cost_s: 0.0, problem }
+}
+
+fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
+    let dataset = &job.datasets[index];
+    let header = reader.header();
+    let first = all.len();
+    match &dataset.window {
+        None => all.push(unit(dataset, index, "all".into(), None, None)),
+        Some(WindowRule::Clock { length_s, step_s, start_s, stop_s }) => {
+            let start = start_s.unwrap_or(header.span.start_s);
+            let stop = stop_s.unwrap_or(header.span.stop_s);
+            let length = length_s.unwrap_or(stop - start);
+            let step = step_s.unwrap_or(length);
+            match clock_windows(start, stop, length, step) {
+                Ok(windows) => {
+                    for window in windows {
+                        let name = format!("{:.3}-{:.3}", window.start_s, window.stop_s);
+                        all.push(unit(dataset, index, name, Some(window), beyond(header, window)));
+                    }
+                }
+                Err(message) => all.push(unit(dataset, index, "all".into(), None, Some(Problem { kind: "bad-window".into(), message, skipped: false }))),
+            }
+        }
+        Some(WindowRule::Around { table, column, from_s, to_s }) => match reader.interval_column(table, column) {
+            Ok(instants) => {
+                let short = table.rsplit('/').next().unwrap_or(table);
+                for (row, instant) in instants.iter().enumerate() {
+                    let window = Span { start_s: instant + from_s, stop_s: instant + to_s };
+                    let problem = around_problem(header, window, *instant, table, column);
+                    all.push(unit(dataset, index, format!("{short}-{row}"), instant.is_finite().then_some(window), problem));
+                }
+                if instants.is_empty() {
+                    let problem = Problem { kind: "no-windows".into(), message: format!("{}: table `{table}` has no rows", dataset.id), skipped: false };
+                    all.push(unit(dataset, index, "all".into(), None, Some(problem)));
+                }
+            }
+            Err(error) => all.push(unit(dataset, index, "all".into(), None, Some(error.into()))),
+        },
+    }
+    for (ordinal, unit) in all[first..].iter_mut().enumerate() {
+        unit.ordinal = ordinal;
+        unit.cost_s = if unit.problem.is_some() { 0.0 } else { cost_s(job, index, header, unit.window) };
+    }
+}
+
+/// Whole windows from `start`, none beyond `stop`; the first one anyway when not even that fits, so that it is reported.
+fn clock_windows(start: f64, stop: f64, length: f64, step: f64) -> Result<Vec<Span>, String> {
+    if !(length > 0.0 && step > 0.0) {
+        return Err(format!("the window from {start} s to {stop} s is empty; set `start_s` and `stop_s` within the recording"));
+    }
+    // A millionth of a step of slack: 0.1 + 0.2 must not lose the last window.
+    let n = ((stop - start - length) / step + 1e-6).floor();
+    if n > MAX_UNITS as f64 {
+        return Err(format!("{n} windows of {length} s from {start} s to {stop} s; raise `step_s`, or set `start_s` and `stop_s` (odd timestamps?)"));
+    }
+    let n = n.max(0.0) as usize + 1;
+    Ok((0..n).map(|k| start + k as f64 * step).map(|from| Span { start_s: from, stop_s: from + length }).collect())
+}
+
+/// Why a window on the clock lies outside. The end of a population's recording is not known beyond its last spike,
+/// so there a window need only begin before it.
+fn beyond(header: &Header, window: Span) -> Option<Problem> {
+    let span = header.span;
+    let slack = header.rate_hz.map_or(0.0, |rate| 0.5 / rate);
+    let outside = match header.rate_hz {
+        Some(_) => window.start_s < span.start_s - slack || window.stop_s > span.stop_s + slack,
+        None => window.start_s >= span.stop_s || window.stop_s <= span.start_s,
+    };
+    outside.then(|| Problem {
+        kind: "outside".into(),
+        message: format!(
+            "the window from {:.3} s to {:.3} s reaches beyond the recording ({:.3} s to {:.3} s); set `start_s` and `stop_s` of the window within it",
+            window.start_s, window.stop_s, span.start_s, span.stop_s
+        ),
+        skipped: false,
+    })
+}
+
+fn around_problem(header: &Header, window: Span, instant: f64, table: &str, column: &str) -> Option<Problem> {
+    if !instant.is_finite() {
+        return Some(Problem { kind: "no-time".into(), message: format!("`{column}` of `{table}` holds no time in this row"), skipped: true });
+    }
+    beyond(header, window).map(|problem| Problem { skipped: true, ..problem })
+}
+
+/// Estimated CPU seconds of a unit: the sum over the stages that apply.
+fn cost_s(job: &Job, index: usize, header: &Header, window: Option<Span>) -> f64 {
+    let dataset = &job.datasets[index];
+    let length_s = window.unwrap_or(header.span).length_s();
+    let rate = match dataset.signal {
+        SignalKind::Spikes => 1.0 / dataset.preparation.bin_s,
+        _ => dataset.preparation.resample_hz.or(header.rate_hz).unwrap_or(0.0),
+    };
+    let n_channels = header.channels.len();
+    let n_samples = match dataset.signal {
+        SignalKind::Points | SignalKind::Distances => header.n_samples.unwrap_or(0),
+        _ => (length_s * rate).max(0.0) as usize,
+    };
+    let mut total = 1e-3 + 1e-8 * (n_channels * n_samples) as f64;
+    for stage in job.embeddings.iter().filter(|stage| stage.datasets.contains(&index)) {
+        total += stage.embed.cost_s(n_channels, n_samples);
+    }
+    for stage in job.persistences.iter().filter(|stage| stage.inputs.iter().any(|(at, _)| *at == index)) {
+        // Fitted to 7-D delay clouds at the enclosing radius: about 20 ms at 300 points in H1, 20 times that a further dimension.
+        let n = n_samples.min(stage.params.max_points) as f64;
+        total += 2e-2 * (n / 300.0).powi(3) * 20f64.powi(stage.params.max_dim as i32 - 1) + 1e-8 * n * n_samples as f64;
+    }
+    for stage in job.metrics.iter().filter(|stage| stage.inputs.iter().any(|(at, _)| *at == index)) {
+        total += stage.metric.cost_s(n_channels, n_samples) * f64::from(1 + stage.resampling.surrogates + stage.resampling.bootstrap);
+    }
+    total
+}
+
+/// Units of shard `shard` of `of` (from 1): the costliest first, each to the shard with the least so far, so that all shards end together.
+/// Every unit is in exactly one shard, whatever the machine.
+pub fn shard(units: &[Unit], shard: usize, of: usize) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    order.sort_by(|&a, &b| units[b].cost_s.total_cmp(&units[a].cost_s).then(a.cmp(&b)));
+    let mut load = vec![(0.0, 0usize); of];
+    let mut mine = vec![false; units.len()];
+    for at in order {
+        let least = (0..of).min_by(|&a, &b| load[a].0.total_cmp(&load[b].0).then(load[a].1.cmp(&load[b].1)).then(a.cmp(&b))).unwrap_or(0);
+        load[least].0 += units[at].cost_s;
+        load[least].1 += 1;
+        mine[at] = least + 1 == shard;
+    }
+    mine
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_windows_only_and_no_loss_to_rounding() {
+        let starts = |start, stop, length, step| clock_windows(start, stop, length, step).map(|all| all.len());
+        assert_eq!(starts(0.0, 10.0, 3.0, 3.0), Ok(3));
+        assert_eq!(starts(0.0, 0.3, 0.1, 0.1), Ok(3));
+        assert_eq!(starts(0.0, 10.0, 4.0, 1.0), Ok(7));
+        assert_eq!(starts(0.0, 1.0, 4.0, 1.0), Ok(1));
+        assert!(starts(-1.5e9, 1.5e9, 0.001, 0.001).is_err());
+        assert!(starts(5.0, 5.0, 0.0, 0.0).is_err());
+    }
+
+    #[test]
+    fn shards_hold_every_unit_once_and_share_the_cost() {
+        let units: Vec<Unit> = (0..100)
+            .map(|at| Unit { id: at.to_string(), dataset: 0, ordinal: at as usize, window: None, cost_s: f64::from(at % 7), problem: None })
+            .collect();
+        let shards: Vec<Vec<bool>> = (1..=3).map(|i| shard(&units, i, 3)).collect();
+        for at in 0..units.len() {
+            assert_eq!(shards.iter().filter(|mine| mine[at]).count(), 1);
+        }
+        let load = |mine: &[bool]| units.iter().zip(mine).filter(|(_, mine)| **mine).map(|(unit, _)| unit.cost_s).sum::<f64>();
+        let loads: Vec<f64> = shards.iter().map(|mine| load(mine)).collect();
+        assert!(loads.iter().all(|load| (load - loads[0]).abs() <= 6.0), "{loads:?}");
+    }
+}

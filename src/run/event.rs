@@ -1,0 +1,68 @@
+//! What a run says while it goes on. The bar, the plain lines and the JSON stream are listeners; a run prints nothing itself.
+
+use serde::Serialize;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The units are known.
+    Planned {
+        /// All of this run.
+        units: usize,
+        /// Of these, already computed by an earlier run.
+        reused: usize,
+    },
+    /// A worker took a unit.
+    Started {
+        /// Its id.
+        unit: String,
+    },
+    /// A unit is done and stored.
+    Finished {
+        /// Its id.
+        unit: String,
+        /// Wall time.
+        seconds: f64,
+        /// Values that do not exist, and why (empty: none).
+        undefined: String,
+    },
+    /// A unit failed and will be tried again.
+    Retried {
+        /// Its id.
+        unit: String,
+        /// Which attempt failed, from 1.
+        attempt: u32,
+        /// Why.
+        error: String,
+    },
+    /// A unit failed for good.
+    Failed {
+        /// Its id.
+        unit: String,
+        /// A stable word.
+        kind: String,
+        /// Why.
+        error: String,
+        /// Left out on purpose.
+        skipped: bool,
+    },
+    /// All units are through; what is being done now ("tables", "fidelity", "reports").
+    Stage {
+        /// Its name.
+        name: &'static str,
+    },
+}
+
+/// A listener.
+pub trait Listener: Send {
+    /// Hears an event.
+    fn hear(&mut self, event: &Event);
+}
+
+/// A listener for those who do not care.
+pub struct Silent;
+
+impl Listener for Silent {
+    fn hear(&mut self, _: &Event) {}
+}

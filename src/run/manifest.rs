@@ -1,0 +1,143 @@
+//! `manifest.json`: what was run, on what, with what, when. Timings and machine facts live here and in `units.parquet` alone.
+
+use super::Options;
+use super::inputs::Identity;
+use crate::job::plan::Plan;
+use crate::job::{Dataset, Job, Origin, SCHEMA_VERSION};
+use crate::read::Header;
+use crate::table::{Provenance, TableError, UnitRecord, UnitStatus, atomic};
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// All that a manifest tells of.
+pub(crate) struct Run<'a> {
+    pub job: &'a Job,
+    pub options: &'a Options,
+    pub plan: &'a Plan,
+    pub identities: &'a [Result<Identity, String>],
+    pub units: &'a [UnitRecord],
+    pub reused: usize,
+    pub started: SystemTime,
+    pub seconds: f64,
+}
+
+/// What every table says about itself.
+pub(crate) fn provenance(job: &Job) -> Provenance {
+    Provenance { schema_version: SCHEMA_VERSION, tool_version: env!("CARGO_PKG_VERSION").into(), job_hash: job.hash.clone(), seed: job.seed }
+}
+
+/// A time as `2026-11-25T01:22:10Z`.
+pub(crate) fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// Writes the manifest.
+pub(crate) fn write(out: &Path, run: &Run<'_>) -> Result<(), TableError> {
+    let text = serde_json::to_vec_pretty(&manifest(run)).unwrap_or_default();
+    atomic::write_bytes(&out.join("manifest.json"), &text)
+}
+
+fn manifest(run: &Run<'_>) -> Json {
+    let job = run.job;
+    let count = |status| run.units.iter().filter(|unit| unit.status == status).count();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    json!({
+        "schema_version": SCHEMA_VERSION,
+        "tool": { "name": "tcs-batch", "version": env!("CARGO_PKG_VERSION"), "git_commit": option_env!("TCS_GIT_COMMIT") },
+        "job": { "name": job.name, "description": job.description, "path": job.source.path(), "text": job.source.canonical(), "hash": job.hash },
+        "seed": job.seed,
+        "command": run.options.command,
+        "started": rfc3339(run.started),
+        "finished": rfc3339(SystemTime::now()),
+        "seconds": run.seconds,
+        "host": { "os": std::env::consts::OS, "arch": std::env::consts::ARCH, "cpu": cpu_model(), "cores": cores },
+        "device": "cpu",
+        "workers": if run.options.workers == 0 { cores } else { run.options.workers },
+        "shard": run.options.shard.map(|(shard, of)| format!("{shard}/{of}")),
+        "versions": { "hdf5": crate::read::hdf5_version() },
+        "datasets": job.datasets.iter().enumerate().map(|(at, dataset)| describe(run, at, dataset)).collect::<Vec<_>>(),
+        "units": {
+            "planned": run.units.len(), "done": count(UnitStatus::Done), "failed": count(UnitStatus::Failed),
+            "skipped": count(UnitStatus::Skipped), "reused": run.reused,
+        },
+        "stages": stages(job),
+        "summaries": summaries(job),
+        "limits": [
+            "unit_timeout_s is not enforced in this version; memory_gib bounds the persistence of each unit only",
+            "CPU only in this version",
+        ],
+    })
+}
+
+fn describe(run: &Run<'_>, at: usize, dataset: &Dataset) -> Json {
+    let header = run.plan.headers[at].as_ref();
+    let (source, format) = match &dataset.origin {
+        Origin::File { format, request } => (request.path.display().to_string(), format.name),
+        Origin::Model(model) => (format!("simulated: {} {} ({})", model.kind(), model.params(), model.citation()), "simulate"),
+    };
+    let identity = run.identities[at].as_ref().ok();
+    let id = &dataset.id;
+    json!({
+        "id": id, "source": source, "format": format, "signal": dataset.signal,
+        "sha256": identity.map(|identity| &identity.sha256).filter(|hash| !hash.is_empty()),
+        "bytes": identity.map(|identity| identity.bytes),
+        "channels_total": header.map(|header| header.n_channels_total).ok(),
+        "channels": header.map(|header| header.channels.len()).ok(),
+        "locations": header.map(locations).ok(),
+        "rate_hz": header.ok().and_then(|header| header.rate_hz),
+        "start_s": header.map(|header| header.span.start_s).ok(),
+        "stop_s": header.map(|header| header.span.stop_s).ok(),
+        "unit_of_measure": header.map(|header| header.unit_of_measure.clone()).ok(),
+        "notes": header.map_or_else(|error| vec![error.to_string()], |header| header.notes.clone()),
+        "preparation": dataset.preparation, "window": dataset.window,
+        "windows": run.units.iter().filter(|unit| unit.dataset == *id).count(),
+    })
+}
+
+fn locations(header: &Header) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for location in header.channels.iter().filter_map(|channel| channel.location.as_ref()) {
+        *counts.entry(location.clone()).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn stages(job: &Job) -> Json {
+    let embeddings: Vec<Json> =
+        job.embeddings.iter().map(|stage| json!({ "name": stage.name, "method": stage.method, "params": stage.embed.params() })).collect();
+    let persistences: Vec<Json> =
+        job.persistences.iter().map(|stage| json!({ "name": stage.name, "complex": stage.params.complex, "params": stage.params })).collect();
+    let metrics: Vec<Json> = job
+        .metrics
+        .iter()
+        .map(|stage| {
+            json!({
+                "name": stage.name, "kind": stage.kind, "default_statistic": stage.metric.default_statistic(),
+                "params": stage.metric.params(), "resampling": stage.resampling,
+            })
+        })
+        .collect();
+    let fidelity = job.fidelity.as_ref().map(|stage| {
+        let ids = |indices: &[usize]| indices.iter().map(|&at| job.datasets[at].id.clone()).collect::<Vec<_>>();
+        let tests: Vec<Json> = stage.tests.iter().map(|test| json!({ "name": test.name(), "params": test.params() })).collect();
+        json!({ "reference": ids(&stage.references), "candidates": ids(&stage.candidates), "accept": stage.accept, "tests": tests })
+    });
+    json!({ "embeddings": embeddings, "persistences": persistences, "metrics": metrics, "fidelity": fidelity })
+}
+
+fn summaries(job: &Job) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = Vec::new();
+    for summary in job.persistences.iter().flat_map(|stage| &stage.params.summaries) {
+        if !names.contains(&summary.name()) {
+            names.push(summary.name());
+        }
+    }
+    names
+}
+
+fn cpu_model() -> Option<String> {
+    let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, model)| model.trim().to_owned()))
+}

@@ -1,0 +1,349 @@
+//! Runs: units are planned, what is missing is computed by workers and stored, tables are made of what is stored, reports of the
+//! tables. Owns no science.
+
+pub mod event;
+pub mod inputs;
+mod judge;
+mod manifest;
+pub mod part;
+mod preview;
+pub mod store;
+mod tables;
+mod unit;
+pub mod worker;
+
+use crate::job::plan::{self, Plan, Problem, Unit};
+use crate::job::Job;
+use crate::table::{FidelityRecord, TableError};
+use event::{Event, Listener};
+use fs4::FileExt;
+use inputs::{Identity, Inputs};
+use part::Wanted;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use store::{Store, Stored};
+use worker::{Errand, Message, Queue};
+
+/// What the command line decides.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where to write.
+    pub out: PathBuf,
+    /// Workers; 0: all cores.
+    pub workers: usize,
+    /// Shard and number of shards, the shard from 1.
+    pub shard: Option<(usize, usize)>,
+    /// Only the first n units.
+    pub limit: Option<usize>,
+    /// Forget what was computed before.
+    pub fresh: bool,
+    /// Attempts beyond the first.
+    pub retries: u32,
+    /// Hand out no more units after the first failure.
+    pub fail_fast: bool,
+    /// The command, for the manifest.
+    pub command: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Units of this run.
+    pub units: usize,
+    /// Of these, failed for good.
+    pub failed: usize,
+    /// Left out on purpose, or not begun after a failure (`fail_fast`).
+    pub skipped: usize,
+    /// Taken over from an earlier run.
+    pub reused: usize,
+    /// Expectations, and how many did not hold.
+    pub expectations: (usize, usize),
+    /// Candidates whose fidelity fell short of `accept`.
+    pub below_accept: Vec<String>,
+    /// Reports written.
+    pub reports: Vec<PathBuf>,
+}
+
+/// Why a run did not end with tables.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The output folder cannot be made or written to.
+    #[error("{}: cannot write the results ({source}); choose another folder with --out", path.display())]
+    Output {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Another run holds the folder.
+    #[error("{}: another run holds this folder{holder}; wait for it, or choose another with --out", path.display())]
+    Held {
+        /// The folder.
+        path: PathBuf,
+        /// Who, as far as known.
+        holder: String,
+    },
+    /// A signal.
+    #[error("interrupted: what was done is kept; the same command goes on from here")]
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// A table or a stored unit could not be written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A report could not be written.
+    #[error(transparent)]
+    Report(#[from] crate::report::ReportError),
+    /// Worker threads could not be started.
+    #[error("cannot start workers: {0}")]
+    Workers(#[from] rayon::ThreadPoolBuildError),
+}
+
+/// The lock of an output folder; the kernel frees it when the process ends, however it ends.
+struct Lock {
+    _file: File,
+}
+
+fn lock(out: &Path) -> Result<Lock, RunError> {
+    let output = |source| RunError::Output { path: out.to_owned(), source };
+    std::fs::create_dir_all(out).map_err(output)?;
+    let path = out.join(".lock");
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(output)?;
+    match FileExt::try_lock(&file) {
+        Ok(()) => {
+            let holder = format!("pid {} since {}", std::process::id(), manifest::rfc3339(SystemTime::now()));
+            // The text is for people only; the lock is the kernel's.
+            let _ = std::fs::write(&path, holder);
+        }
+        Err(fs4::TryLockError::WouldBlock) => {
+            let holder = std::fs::read_to_string(&path).map(|holder| format!(" ({})", holder.trim())).unwrap_or_default();
+            return Err(RunError::Held { path: out.to_owned(), holder });
+        }
+        Err(fs4::TryLockError::Error(error)) => tracing::warn!("{}: no lock on this file system ({error}); do not start two runs into it", out.display()),
+    }
+    Ok(Lock { _file: file })
+}
+
+/// Runs a job. `interrupted` holds the number of a signal once one came.
+///
+/// # Errors
+/// When the folder cannot be used or written, or a signal came. Failing units are no error: they are in the tables.
+pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, interrupted: &AtomicI32) -> Result<Outcome, RunError> {
+    let (clock, started) = (Instant::now(), SystemTime::now());
+    let _lock = lock(&options.out)?;
+    if options.fresh {
+        let shards = options.out.join("shards");
+        if shards.exists() {
+            std::fs::remove_dir_all(&shards).map_err(|source| RunError::Output { path: shards, source })?;
+        }
+    }
+    let store = Store::open(&options.out).map_err(|source| RunError::Output { path: options.out.clone(), source })?;
+    let plan = plan::plan(job);
+    let mut inputs = Inputs::of(&options.out);
+    let identities = inputs::identify_all(job, &mut inputs);
+    inputs.save()?;
+    let units = chosen(&plan, options);
+    let mut slots: Vec<Slot> = units.iter().map(|unit| slot(job, unit, &identities[unit.dataset], &store)).collect();
+    let reused = slots.iter().filter(|slot| slot.errand.is_none() && slot.stored.problem.is_none()).count();
+    listener.hear(&Event::Planned { units: units.len(), reused });
+    for slot in slots.iter().filter(|slot| slot.errand.is_none()) {
+        if let Some(problem) = &slot.stored.problem {
+            listener.hear(&failed(problem, &slot.unit.id));
+        }
+    }
+    compute(job, options, &store, &mut slots, listener, interrupted)?;
+    listener.hear(&Event::Stage { name: "tables" });
+    let tables = tables::make(job, &slots);
+    listener.hear(&Event::Stage { name: "fidelity" });
+    let fidelity = judge::fidelity(job, &slots);
+    let expectations = judge::expectations(job, &tables.metrics, &fidelity);
+    let provenance = manifest::provenance(job);
+    tables::write(&options.out, &tables, &fidelity, &expectations, &provenance)?;
+    let run = manifest::Run { job, options, plan: &plan, identities: &identities, units: &tables.units, reused, started, seconds: clock.elapsed().as_secs_f64() };
+    manifest::write(&options.out, &run)?;
+    listener.hear(&Event::Stage { name: "reports" });
+    let reports = crate::report::write(&options.out, &job.output.formats)?;
+    Ok(outcome(job, &tables, &expectations, &fidelity, reused, reports))
+}
+
+fn outcome(
+    job: &Job,
+    tables: &tables::Tables,
+    expectations: &[crate::table::ExpectationRecord],
+    fidelity: &[FidelityRecord],
+    reused: usize,
+    reports: Vec<PathBuf>,
+) -> Outcome {
+    use crate::table::UnitStatus;
+    let count = |status| tables.units.iter().filter(|unit| unit.status == status).count();
+    Outcome {
+        units: tables.units.len(),
+        failed: count(UnitStatus::Failed),
+        skipped: count(UnitStatus::Skipped),
+        reused,
+        expectations: (expectations.len(), expectations.iter().filter(|row| !row.held).count()),
+        below_accept: judge::below_accept(job, fidelity),
+        reports,
+    }
+}
+
+/// A unit of this run: what is stored of it, and what is still to be computed.
+pub(crate) struct Slot {
+    pub unit: Unit,
+    pub wanted: Vec<Wanted>,
+    pub stored: Stored,
+    pub errand: Option<Vec<Wanted>>,
+}
+
+fn chosen(plan: &Plan, options: &Options) -> Vec<Unit> {
+    let mine = options.shard.map(|(shard, of)| plan::shard(&plan.units, shard, of));
+    let units = plan.units.iter().enumerate().filter(|(at, _)| mine.as_ref().is_none_or(|mine| mine[*at])).map(|(_, unit)| unit.clone());
+    units.take(options.limit.unwrap_or(usize::MAX)).collect()
+}
+
+fn slot(job: &Job, unit: &Unit, identity: &Result<Identity, String>, store: &Store) -> Slot {
+    let blank = |problem: Option<Problem>| Stored { unit: unit.id.clone(), parts: Vec::new(), problem, attempts: 0, seconds: 0.0, peak_memory_bytes: None };
+    let stop = |problem: Problem| Slot { unit: unit.clone(), wanted: Vec::new(), stored: blank(Some(problem)), errand: None };
+    if let Some(problem) = &unit.problem {
+        return stop(problem.clone());
+    }
+    let identity = match identity {
+        Ok(identity) => identity,
+        Err(message) => return stop(Problem { kind: "checksum".into(), message: message.clone(), skipped: false }),
+    };
+    let wanted = part::wanted(job, unit, &identity.sha256);
+    let old = store.load(&unit.id);
+    let (stored, missing) = reuse(&wanted, old, blank(None));
+    let errand = (!missing.is_empty()).then_some(missing);
+    Slot { unit: unit.clone(), wanted, stored, errand }
+}
+
+/// What of an earlier result still stands: parts whose key is wanted and that did not fail.
+fn reuse(wanted: &[Wanted], old: Option<Stored>, blank: Stored) -> (Stored, Vec<Wanted>) {
+    let Some(mut old) = old else { return (blank, wanted.to_vec()) };
+    old.parts.retain(|(_, key, part)| !matches!(part, part::Part::Failed(_)) && wanted.iter().any(|wanted| wanted.key == *key));
+    old.problem = None;
+    let missing = wanted.iter().filter(|wanted| old.part(&wanted.key).is_none()).cloned().collect();
+    (old, missing)
+}
+
+/// How `plan` describes a unit: done, or what is to be computed and why.
+pub fn status(job: &Job, unit: &Unit, inputs: &Inputs, store: &Store) -> (bool, String) {
+    if let Some(problem) = &unit.problem {
+        return (false, problem.message.clone());
+    }
+    let Some(old) = store.load(&unit.id) else { return (false, "nothing is stored of it".into()) };
+    let Some(identity) = inputs.known(&job.datasets[unit.dataset]) else { return (false, "its file is new or changed".into()) };
+    let wanted = part::wanted(job, unit, &identity.sha256);
+    let n = wanted.len();
+    let labels: Vec<String> = old.parts.iter().map(|(label, _, _)| label.clone()).collect();
+    let (_, missing) = reuse(&wanted, Some(old.clone()), old);
+    if missing.is_empty() {
+        return (true, format!("all {n} parts are stored"));
+    }
+    let name = |wanted: &Wanted| if labels.contains(&wanted.label) { format!("{} changed", wanted.label) } else { format!("{} is new", wanted.label) };
+    (false, missing.iter().map(name).collect::<Vec<_>>().join(", "))
+}
+
+fn failed(problem: &Problem, unit: &str) -> Event {
+    Event::Failed { unit: unit.to_owned(), kind: problem.kind.clone(), error: problem.message.clone(), skipped: problem.skipped }
+}
+
+fn compute(
+    job: &Arc<Job>,
+    options: &Options,
+    store: &Store,
+    slots: &mut [Slot],
+    listener: &mut dyn Listener,
+    interrupted: &AtomicI32,
+) -> Result<(), RunError> {
+    let mut errands: Vec<Errand> = slots
+        .iter()
+        .enumerate()
+        .filter_map(|(at, slot)| slot.errand.as_ref().map(|wanted| Errand { at, unit: slot.unit.clone(), wanted: wanted.clone() }))
+        .collect();
+    if errands.is_empty() {
+        return Ok(());
+    }
+    // The costliest first, so that no worker is left with a long one at the end.
+    errands.sort_by(|a, b| b.unit.cost_s.total_cmp(&a.unit.cost_s).then(a.at.cmp(&b.at)));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let n = if options.workers == 0 { cores } else { options.workers }.min(errands.len());
+    let mut open = errands.len();
+    let queue: Queue = Arc::new(Mutex::new(VecDeque::from(errands)));
+    let (to, from) = std::sync::mpsc::channel();
+    let _pool = worker::start(job, n, options.retries, &queue, &to)?;
+    drop(to);
+    while open > 0 {
+        let Some(message) = next(&from, interrupted)? else { break };
+        if let Message::Done(_) = message {
+            open -= 1;
+        }
+        if heard(message, store, slots, listener)? && options.fail_fast {
+            open -= skip_the_rest(&queue, slots);
+        }
+    }
+    Ok(())
+}
+
+/// The next message; `None` when all workers are gone.
+fn next(from: &Receiver<Message>, interrupted: &AtomicI32) -> Result<Option<Message>, RunError> {
+    loop {
+        match interrupted.load(Ordering::Relaxed) {
+            0 => {}
+            signal => return Err(RunError::Interrupted { signal }),
+        }
+        match from.recv_timeout(Duration::from_millis(100)) {
+            Ok(message) => return Ok(Some(message)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+        }
+    }
+}
+
+/// Takes in what a worker says; the answer is whether a unit failed.
+fn heard(message: Message, store: &Store, slots: &mut [Slot], listener: &mut dyn Listener) -> Result<bool, RunError> {
+    match message {
+        Message::Started(at) => listener.hear(&Event::Started { unit: slots[at].unit.id.clone() }),
+        Message::Retrying { at, attempt, problem } => {
+            listener.hear(&Event::Retried { unit: slots[at].unit.id.clone(), attempt, error: problem.message });
+        }
+        Message::Done(done) => {
+            let slot = &mut slots[done.errand.at];
+            let stored = &mut slot.stored;
+            (stored.attempts, stored.seconds, stored.peak_memory_bytes) = (done.attempts, done.seconds, done.peak_memory_bytes);
+            match done.result {
+                Ok(parts) => stored.parts.extend(parts),
+                Err(problem) => stored.problem = Some(problem),
+            }
+            store.save(stored)?;
+            slot.errand = None;
+            let problem = tables::problem_of(slot);
+            match &problem {
+                Some(problem) => listener.hear(&failed(problem, &slot.unit.id)),
+                None => {
+                    let undefined = tables::undefined_of(slot).join("; ");
+                    listener.hear(&Event::Finished { unit: slot.unit.id.clone(), seconds: done.seconds, undefined });
+                }
+            }
+            return Ok(problem.is_some());
+        }
+    }
+    Ok(false)
+}
+
+/// Empties the queue; its units are skipped. The answer is how many there were.
+fn skip_the_rest(queue: &Queue, slots: &mut [Slot]) -> usize {
+    let left: Vec<Errand> = queue.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+    for errand in &left {
+        let problem = Problem { kind: "fail-fast".into(), message: "not begun: an earlier unit failed (--fail-fast)".into(), skipped: true };
+        slots[errand.at].stored.problem = Some(problem);
+    }
+    left.len()
+}

@@ -1,0 +1,203 @@
+//! One unit of work: read the window, prepare it, embed, take persistence, compute metrics. The program of a worker.
+
+use super::part::{Part, Task, Wanted};
+use crate::data::{Content, Points, Series, Span, Spikes};
+use crate::embed::Embedded;
+use crate::homology::{landmarks, rips::Rips, summary};
+use crate::job::plan::{Problem, Unit};
+use crate::job::{Dataset, Input, Job, PersistenceStage};
+use crate::metrics::{self, Bench};
+use crate::read::Reader;
+use crate::{fidelity, run::preview, seed, signal};
+use std::cell::OnceCell;
+
+/// Segments that a recording without windows is cut into for fidelity.
+const FIDELITY_SEGMENTS: usize = 10;
+
+/// Computes the wanted parts of a unit.
+///
+/// # Errors
+/// When the window cannot be read or prepared; then there are no parts at all. A stage that fails on good data is a
+/// [`Part::Failed`] beside the others.
+pub fn compute(job: &Job, unit: &Unit, reader: &mut dyn Reader, wanted: &[Wanted], memory_bytes: u64) -> Result<Vec<(String, String, Part)>, Problem> {
+    let dataset = &job.datasets[unit.dataset];
+    let content = read(dataset, unit, reader).and_then(|content| control(job, dataset, unit, content))?;
+    let window = Window { job, dataset, unit, content: &content, memory_bytes, series: OnceCell::new(), embedded: job.embeddings.iter().map(|_| OnceCell::new()).collect() };
+    Ok(wanted.iter().map(|part| (part.label.clone(), part.key.clone(), window.part(part).unwrap_or_else(Part::Failed))).collect())
+}
+
+fn problem(kind: &str, message: impl std::fmt::Display) -> Problem {
+    Problem { kind: kind.to_owned(), message: message.to_string(), skipped: false }
+}
+
+/// Reads the window and, for series, filters and resamples it. The filter sees a margin on both sides where the recording has one,
+/// so that the window's edges are those of the recording filtered whole, to within the filter's memory.
+fn read(dataset: &Dataset, unit: &Unit, reader: &mut dyn Reader) -> Result<Content, Problem> {
+    let preparation = &dataset.preparation;
+    if preparation.bandpass_hz.is_none() && preparation.resample_hz.is_none() {
+        return reader.read(unit.window).map_err(Problem::from);
+    }
+    let span = reader.header().span;
+    let wide = unit.window.map(|window| {
+        let margin_s = preparation.bandpass_hz.map_or(0.0, |[low, _]| 3.0 / low) + preparation.resample_hz.map_or(0.0, |rate| 20.0 / rate);
+        // Whole seconds keep the resampled grid of neighbouring windows on one clock.
+        let margin_s = margin_s.ceil();
+        Span { start_s: (window.start_s - margin_s).max(span.start_s), stop_s: (window.stop_s + margin_s).min(span.stop_s) }
+    });
+    let Content::Series(mut series) = reader.read(wide).map_err(Problem::from)? else {
+        return Err(problem("bad-value", "filters go with series only"));
+    };
+    if let Some(band) = preparation.bandpass_hz {
+        series = signal::filter::bandpass(&series, band).map_err(|error| problem("filter", error))?;
+    }
+    if let Some(rate) = preparation.resample_hz {
+        series = signal::resample::resample(&series, rate).map_err(|error| problem("resample", error))?;
+    }
+    match unit.window {
+        Some(window) => series.cut(window).map(Content::Series).map_err(|error| problem("outside", error)),
+        None => Ok(Content::Series(series)),
+    }
+}
+
+fn control(job: &Job, dataset: &Dataset, unit: &Unit, content: Content) -> Result<Content, Problem> {
+    match dataset.preparation.control {
+        None => Ok(content),
+        Some(control) => {
+            let seed = seed::of(job.seed, &[&unit.id, "control"]);
+            signal::control::apply(&content, control, seed).map_err(|error| problem("control", error))
+        }
+    }
+}
+
+/// A window and what has been made of it so far, each thing once.
+struct Window<'a> {
+    job: &'a Job,
+    dataset: &'a Dataset,
+    unit: &'a Unit,
+    content: &'a Content,
+    memory_bytes: u64,
+    series: OnceCell<Result<Series, Problem>>,
+    embedded: Vec<OnceCell<Result<Embedded, Problem>>>,
+}
+
+impl Window<'_> {
+    fn part(&self, wanted: &Wanted) -> Result<Part, Problem> {
+        match wanted.task {
+            Task::Preview => Ok(Part::Preview(preview::curves(self.content))),
+            Task::Embedding(at) => self.embedded(at).cloned().map(Part::Embedding),
+            Task::Persistence(at) => self.persistence(&self.job.persistences[at]),
+            Task::Metric(at) => self.metric(at),
+            Task::Fidelity(at) => self.fidelity(at),
+        }
+    }
+
+    fn spikes(&self) -> Option<&Spikes> {
+        match self.content {
+            Content::Spikes(spikes) => Some(spikes),
+            _ => None,
+        }
+    }
+
+    /// The channels × time matrix.
+    fn series(&self) -> Result<&Series, Problem> {
+        let make = || match self.content {
+            Content::Spikes(spikes) => signal::bin::bin(spikes, self.dataset.preparation.bin_s).map_err(|error| problem("bin", error)),
+            Content::Series(series) => Ok(series.clone()),
+            Content::Points(_) | Content::Distances(_) => Err(problem("bad-value", "points and distances have no channels")),
+        };
+        self.series.get_or_init(make).as_ref().map_err(Problem::clone)
+    }
+
+    fn embedded(&self, at: usize) -> Result<&Embedded, Problem> {
+        let stage = &self.job.embeddings[at];
+        let make = || {
+            let seed = self.seed(&format!("embedding:{}", stage.name));
+            stage.embed.embed(self.series()?, seed).map_err(|error| problem("embedding", format!("embedding `{}`: {error}", stage.name)))
+        };
+        self.embedded[at].get_or_init(make).as_ref().map_err(Problem::clone)
+    }
+
+    fn seed(&self, stage: &str) -> u64 {
+        seed::of(self.job.seed, &[&self.unit.id, stage])
+    }
+
+    fn persistence(&self, stage: &PersistenceStage) -> Result<Part, Problem> {
+        let fail = |error: &dyn std::fmt::Display| problem("persistence", format!("persistence `{}`: {error}", stage.name));
+        let params = &stage.params;
+        let setup = |rips: Rips<'_>| {
+            rips.max_dim(params.max_dim).threshold(params.threshold).modulus(params.modulus).memory_limit_bytes(self.memory_bytes).compute()
+        };
+        let diagrams = match (self.input_of(&stage.inputs), self.content) {
+            (Input::Signal, Content::Distances(matrix)) if matrix.len() <= params.max_points => setup(Rips::distances(matrix)),
+            (Input::Signal, Content::Distances(matrix)) => {
+                let marks = landmarks::greedy_distances(matrix, params.max_points);
+                let few = landmarks::select_distances(matrix, &marks.indices);
+                setup(Rips::distances(&few)).map(|found| crate::data::Diagrams { covering_radius: Some(marks.covering_radius), ..found })
+            }
+            (input, _) => {
+                let points = self.points(&input)?;
+                if points.len() <= params.max_points {
+                    setup(Rips::points(&points))
+                } else {
+                    let marks = landmarks::greedy(&points, params.max_points);
+                    let few = points.select(&marks.indices);
+                    setup(Rips::points(&few)).map(|found| crate::data::Diagrams { covering_radius: Some(marks.covering_radius), ..found })
+                }
+            }
+        }
+        .map_err(|error| fail(&error))?;
+        let rows = summary::rows(&diagrams, &params.summaries);
+        Ok(Part::Persistence { diagrams, rows })
+    }
+
+    fn input_of(&self, inputs: &[(usize, Input)]) -> Input {
+        inputs.iter().find(|(index, _)| *index == self.unit.dataset).map_or(Input::Signal, |(_, input)| input.clone())
+    }
+
+    /// The cloud: an embedding's points, the unit's own, or the matrix with one point a sample.
+    fn points(&self, input: &Input) -> Result<std::borrow::Cow<'_, Points>, Problem> {
+        use std::borrow::Cow;
+        match (input, self.content) {
+            (Input::Embedding(at), _) => Ok(Cow::Borrowed(&self.embedded(*at)?.points)),
+            (Input::Signal, Content::Points(points)) => Ok(Cow::Borrowed(points)),
+            (Input::Signal, _) => {
+                let series = self.series()?;
+                let values = (0..series.n_samples()).flat_map(|t| (0..series.n_channels()).map(move |c| series.channel(c)[t])).collect();
+                Points::new(values, series.n_channels()).map(Cow::Owned).map_err(|error| problem("bad-value", error))
+            }
+        }
+    }
+
+    fn metric(&self, at: usize) -> Result<Part, Problem> {
+        let stage = &self.job.metrics[at];
+        let seed = self.seed(&format!("metric:{}", stage.name));
+        let output = match self.input_of(&stage.inputs) {
+            Input::Signal => metrics::resample::evaluate(stage.metric.as_ref(), &stage.resampling, &Bench { series: self.series()?, spikes: self.spikes(), seed }),
+            Input::Embedding(at) => {
+                let series = self.series()?;
+                let coordinates = coordinates(&self.embedded(at)?.points, series).map_err(|error| problem("bad-value", error))?;
+                metrics::resample::evaluate(stage.metric.as_ref(), &stage.resampling, &Bench { series: &coordinates, spikes: None, seed })
+            }
+        };
+        Ok(Part::Metric(output))
+    }
+
+    fn fidelity(&self, at: usize) -> Result<Part, Problem> {
+        let Some(stage) = &self.job.fidelity else { return Ok(Part::Fidelity(Vec::new())) };
+        let test = &stage.tests[at];
+        let series = self.series()?;
+        let trains = self.spikes().map(Spikes::trains);
+        if self.dataset.window.is_some() {
+            return Ok(Part::Fidelity(vec![test.profile(series, trains)]));
+        }
+        let segments = fidelity::segments(series, FIDELITY_SEGMENTS).map_err(|error| problem("fidelity", error))?;
+        Ok(Part::Fidelity(segments.iter().map(|segment| test.profile(segment, None)).collect()))
+    }
+}
+
+/// An embedding's coordinates as channels on the signal's clock.
+fn coordinates(points: &Points, series: &Series) -> Result<Series, crate::data::DataError> {
+    let channels = (0..points.dim()).map(|at| format!("x{at}")).collect();
+    let values = (0..points.dim()).flat_map(|at| points.iter().map(move |point| point[at])).collect();
+    Series::new(channels, values, series.rate_hz(), series.t_start_s(), series.unit_of_measure())
+}
