@@ -23,7 +23,7 @@ apt_install() {
         die "$why is missing and could not be installed; as root: apt-get install $*"
 }
 
-command -v cargo >/dev/null || die "cargo is missing; install Rust 1.95 or newer from https://rustup.rs"
+command -v cargo >/dev/null || die "cargo is missing; install Rust 1.95 or newer (rustup)"
 command -v python3 >/dev/null || apt_install "Python 3" python3
 { command -v cc && command -v c++; } >/dev/null || apt_install "a C and C++ compiler" build-essential
 
