@@ -15,7 +15,12 @@ pub fn bottleneck(a: &[Pair], b: &[Pair]) -> f64 {
     if essential.is_infinite() {
         return essential;
     }
-    let finite = |pairs: &[Pair]| -> Vec<Pair> { pairs.iter().filter(|pair| pair.death.is_finite()).copied().collect() };
+    // Sorted by death, so that the points within reach are looked for in a narrow range.
+    let finite = |pairs: &[Pair]| -> Vec<Pair> {
+        let mut finite: Vec<Pair> = pairs.iter().filter(|pair| pair.death.is_finite()).copied().collect();
+        finite.sort_unstable_by(|a, b| a.death.total_cmp(&b.death));
+        finite
+    };
     let (a, b) = (finite(a), finite(b));
     let to_diagonal = a.iter().chain(&b).map(half_life).fold(0.0, f64::max);
     // The bits of non-negative floats are ordered as the floats are.
@@ -51,15 +56,19 @@ fn half_life(pair: &Pair) -> f64 {
     (pair.death - pair.birth).abs() / 2.0
 }
 
-/// Whether all points of `from` that the diagonal is too far for can be matched with points of `to` within `reach`.
+/// Whether all points of `from` (both sorted by death) that the diagonal is too far for can be matched with points of `to` within `reach`.
 ///
 /// Where this holds both ways, one matching does both (Mendelsohn and Dulmage 1958).
 fn saturates(from: &[Pair], to: &[Pair], reach: f64) -> bool {
-    let far = from.iter().filter(|pair| half_life(pair) > reach);
-    let near = |x: &Pair, y: &Pair| (x.birth - y.birth).abs() <= reach && (x.death - y.death).abs() <= reach;
-    let neighbours: Vec<Vec<usize>> = far.map(|x| (0..to.len()).filter(|&at| near(x, &to[at])).collect()).collect();
-    if neighbours.iter().any(Vec::is_empty) {
-        return false;
+    let mut neighbours = Vec::new();
+    for x in from.iter().filter(|pair| half_life(pair) > reach) {
+        let start = to.partition_point(|y| x.death - y.death > reach);
+        let stop = to.partition_point(|y| y.death - x.death <= reach);
+        let near: Vec<usize> = (start..stop).filter(|&at| (x.birth - to[at].birth).abs() <= reach).collect();
+        if near.is_empty() {
+            return false;
+        }
+        neighbours.push(near);
     }
     Matching::new(&neighbours, to.len()).saturates()
 }
