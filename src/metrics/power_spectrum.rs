@@ -30,7 +30,11 @@ const KEYS: &[Key] = &[
     Key { name: "overlap", default: "0.5", help: "share of a segment that the next one repeats, from 0 to below 1" },
     Key { name: "window", default: "\"hann\"", help: "taper: hann, hamming, blackman or boxcar" },
     Key { name: "detrend", default: "\"constant\"", help: "what is taken off each segment: constant, linear or none" },
-    Key { name: "scaling", default: "\"density\"", help: "density (power per Hz) or spectrum (power); band_power is always the density's integral" },
+    Key {
+        name: "scaling",
+        default: "\"density\"",
+        help: "density (power per Hz) or spectrum (power); band_power is always the density's integral",
+    },
     Key {
         name: "fit_range_hz",
         default: "",
@@ -116,7 +120,12 @@ impl Metric for PowerSpectrum {
                 self.rows(&series.channels()[index], series, spectrum)
             })
             .collect();
-        let curves = series.channels().iter().zip(&spectra).take(MOST_CURVES).map(|(channel, spectrum)| self.curve(channel, spectrum, series.rate_hz()));
+        let curves = series
+            .channels()
+            .iter()
+            .zip(&spectra)
+            .take(MOST_CURVES)
+            .map(|(channel, spectrum)| self.curve(channel, spectrum, series.rate_hz()));
         Output { rows: rows.concat(), curves: curves.collect() }
     }
     fn params(&self) -> serde_json::Value {
@@ -202,7 +211,8 @@ impl PowerSpectrum {
     /// The spectrum above 0 Hz, thinned to block means where it has too many points to draw.
     fn curve(&self, channel: &str, spectrum: &Spectrum, rate_hz: f64) -> Curve {
         let block = (spectrum.power.len() - 1).div_ceil(MOST_CURVE_POINTS).max(1);
-        let means = |values: &[f64]| values[1..].chunks(block).map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect::<Vec<f64>>();
+        let means =
+            |values: &[f64]| values[1..].chunks(block).map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect::<Vec<f64>>();
         let scale = self.scale(spectrum.power.len(), spectrum, rate_hz);
         let y = means(&spectrum.power).iter().map(|power| power * scale).collect();
         Curve { kind: CurveKind::Spectrum, channel: channel.to_owned(), x: means(&spectrum.frequencies_hz), y }
@@ -265,7 +275,8 @@ mod tests {
     }
 
     fn find<'o>(output: &'o Output, statistic: &str, source: &str, target: Option<&str>) -> &'o Value {
-        let matches = |row: &&MetricRow| row.statistic == statistic && row.source.as_deref() == Some(source) && row.target.as_deref() == target;
+        let matches =
+            |row: &&MetricRow| row.statistic == statistic && row.source.as_deref() == Some(source) && row.target.as_deref() == target;
         &output.rows.iter().find(matches).unwrap().value
     }
 
@@ -286,7 +297,8 @@ mod tests {
     #[test]
     fn bands_beyond_half_the_rate_are_left_out() {
         let output = evaluate(&PowerSpectrum::default(), &series(5000, 100.0));
-        let bands: Vec<_> = output.rows.iter().filter(|row| row.source.as_deref() == Some("noisy")).filter_map(|row| row.target.as_deref()).collect();
+        let bands: Vec<_> =
+            output.rows.iter().filter(|row| row.source.as_deref() == Some("noisy")).filter_map(|row| row.target.as_deref()).collect();
         assert_eq!(bands, ["delta", "theta", "alpha", "beta"]);
     }
 
@@ -317,7 +329,14 @@ mod tests {
 
     #[test]
     fn curves_are_few_and_thin() {
-        let many = Series::new((0..12).map(|at| at.to_string()).collect(), (0..12 * 9000).map(|at| f64::from(at % 977)).collect(), 4500.0, 0.0, "").unwrap();
+        let many = Series::new(
+            (0..12).map(|at| at.to_string()).collect(),
+            (0..12 * 9000).map(|at| f64::from(at % 977)).collect(),
+            4500.0,
+            0.0,
+            "",
+        )
+        .unwrap();
         let output = evaluate(&PowerSpectrum { segment_s: Some(1.0), ..Default::default() }, &many);
         assert_eq!(output.curves.len(), 8);
         assert!(output.curves.iter().all(|curve| curve.x.len() <= 512 && curve.x.len() == curve.y.len() && curve.x[0] > 0.0));
@@ -332,14 +351,19 @@ mod tests {
             params.unwrap(),
             serde_json::json!({"segment_s": 1.0, "overlap": 0.25, "window": "hamming", "detrend": "linear", "scaling": "spectrum", "fit_range_hz": [2.0, 40.0], "aperiodic": "knee"})
         );
-        for text in ["segment_s = 0", "overlap = 1.0", "window = \"han\"", "aperiodic = 3", "fit_range_hz = [-1, 4]", "fit_range_hz = [1, inf]"] {
+        for text in
+            ["segment_s = 0", "overlap = 1.0", "window = \"han\"", "aperiodic = 3", "fit_range_hz = [-1, 4]", "fit_range_hz = [1, inf]"]
+        {
             let (metric, found) = with_section(text, |section| parse(section).is_some());
             assert!(!metric && found.len() == 1, "{text}: {found:?}");
         }
-        let (_, found) = with_section(KEYS.iter().map(|key| key.name).fold(String::new(), |text, key| format!("{text}{key} = {{}}\n")).as_str(), |section| {
-            parse(section);
-            section.finish();
-        });
+        let (_, found) = with_section(
+            KEYS.iter().map(|key| key.name).fold(String::new(), |text, key| format!("{text}{key} = {{}}\n")).as_str(),
+            |section| {
+                parse(section);
+                section.finish();
+            },
+        );
         assert!(found.iter().all(|diagnostic| !diagnostic.message.contains("unknown")), "every key of the entry is read");
     }
 }

@@ -104,8 +104,7 @@ pub fn fit_spectrum(
     limits: Option<PeakLimits>,
 ) -> Result<SpectralModel, DataError> {
     let kept = |frequency: f64| frequency > 0.0 && range_hz[0] <= frequency && frequency <= range_hz[1];
-    let (frequencies, power): (Vec<f64>, Vec<f64>) =
-        frequencies_hz.iter().zip(power).filter(|(frequency, _)| kept(**frequency)).unzip();
+    let (frequencies, power): (Vec<f64>, Vec<f64>) = frequencies_hz.iter().zip(power).filter(|(frequency, _)| kept(**frequency)).unzip();
     if frequencies.len() < FEWEST_FREQUENCIES {
         return Err(DataError::new(format!(
             "{} to {} Hz holds {} frequencies of the spectrum, and a fit needs {FEWEST_FREQUENCIES}; use a longer segment or a wider range",
@@ -141,7 +140,11 @@ struct Background {
 impl Background {
     fn at(self, frequency: f64) -> f64 {
         // Without a knee the logarithm of the power must not be taken of it, lest steep exponents overflow.
-        if self.knee == 0.0 { self.offset - self.exponent * frequency.log10() } else { self.offset - (self.knee + frequency.powf(self.exponent)).log10() }
+        if self.knee == 0.0 {
+            self.offset - self.exponent * frequency.log10()
+        } else {
+            self.offset - (self.knee + frequency.powf(self.exponent)).log10()
+        }
     }
 }
 

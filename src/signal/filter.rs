@@ -36,7 +36,8 @@ pub fn bandpass(series: &Series, band_hz: [f64; 2]) -> Result<Series, DataError>
         return Err(DataError::new(format!("a band-pass needs more than {PAD} samples, and there are {}", series.n_samples())));
     }
     let sections = design(band_hz, series.rate_hz());
-    let channels: Vec<Vec<f64>> = (0..series.n_channels()).into_par_iter().map(|index| both_ways(&sections, series.channel(index))).collect();
+    let channels: Vec<Vec<f64>> =
+        (0..series.n_channels()).into_par_iter().map(|index| both_ways(&sections, series.channel(index))).collect();
     series.with_values(channels.concat()).map_err(|error| {
         DataError::new(format!("the band {low} to {high} Hz is too narrow for the sampling rate: {error}; resample to a lower rate first"))
     })

@@ -10,12 +10,7 @@ const MOST_STEPS: usize = 1000;
 ///
 /// `model(p, values, jacobian)` fills the model's values and `jacobian[point * parameters + parameter]`. The cost never rises, so the
 /// answer is at least as good as the start; a model that is not finite somewhere is not entered.
-pub(super) fn minimise(
-    data: &[f64],
-    start: &[f64],
-    bounds: (&[f64], &[f64]),
-    model: impl Fn(&[f64], &mut [f64], &mut [f64]),
-) -> Vec<f64> {
+pub(super) fn minimise(data: &[f64], start: &[f64], bounds: (&[f64], &[f64]), model: impl Fn(&[f64], &mut [f64], &mut [f64])) -> Vec<f64> {
     let n = start.len();
     let clip = |at: usize, value: f64| value.max(bounds.0[at]).min(bounds.1[at]);
     let mut state = Normal::at(data, start.iter().enumerate().map(|(at, &value)| clip(at, value)).collect(), &model);

@@ -40,7 +40,8 @@ pub fn resample(series: &Series, rate_hz: f64) -> Result<Series, DataError> {
         return Err(DataError::new(format!("resampling {} values by {up}/{down} makes too many to hold", series.values().len())));
     }
     let phases = phases(up, down);
-    let channels: Vec<Vec<f64>> = series.iter().collect::<Vec<_>>().into_par_iter().map(|samples| polyphase(samples, up, down, &phases)).collect();
+    let channels: Vec<Vec<f64>> =
+        series.iter().collect::<Vec<_>>().into_par_iter().map(|samples| polyphase(samples, up, down, &phases)).collect();
     let exact = series.rate_hz() * up as f64 / down as f64;
     let rate = if (exact - rate_hz).abs() <= 1e-12 * rate_hz { rate_hz } else { exact };
     Series::new(series.channels().to_vec(), channels.concat(), rate, series.t_start_s(), series.unit_of_measure())
