@@ -2,6 +2,8 @@
 //!
 //! A metric is a pure function of what a [`Bench`] holds. It knows nothing of files, windows, tables or other units.
 
+pub mod power_spectrum;
+
 use crate::data::{Curve, MetricRow, Series, Spikes};
 use crate::spec::Entry;
 
@@ -41,7 +43,7 @@ pub trait Metric: Send + Sync + std::fmt::Debug {
 }
 
 /// All metrics of this version.
-pub static METRICS: &[Entry<dyn Metric>] = &[];
+pub static METRICS: &[Entry<dyn Metric>] = &[power_spectrum::ENTRY];
 
 /// Kinds that the contract names and this version does not have yet.
 pub const LATER: &[&str] = &[

@@ -1,2 +1,4 @@
 //! The integration tests, in one binary: linking HDF5 and polars once is enough.
+
+mod signals;
 mod topology;
