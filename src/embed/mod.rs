@@ -1,5 +1,8 @@
 //! Embeddings: one file a method, one line in [`EMBEDDINGS`].
 
+pub mod pca;
+pub mod takens;
+
 use crate::data::{MetricRow, Points, Series};
 use crate::spec::Entry;
 
@@ -33,7 +36,25 @@ pub trait Embed: Send + Sync + std::fmt::Debug {
 pub struct EmbedError(pub String);
 
 /// All embeddings of this version; `none` is the absence of one and stands in the job's check.
-pub static EMBEDDINGS: &[Entry<dyn Embed>] = &[];
+pub static EMBEDDINGS: &[Entry<dyn Embed>] = &[takens::ENTRY, pca::ENTRY];
 
 /// Methods that the contract names and this version does not have yet.
 pub const LATER: &[&str] = &["onnx", "qwen"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::with_section;
+
+    #[test]
+    fn every_entry_lists_the_keys_that_its_parser_asks_for() {
+        for entry in EMBEDDINGS {
+            let (asked, _) = with_section("", |section| {
+                (entry.parse)(section);
+                section.asked()
+            });
+            let listed: Vec<_> = entry.keys.iter().map(|key| key.name).collect();
+            assert_eq!(asked, listed, "{}", entry.kind);
+        }
+    }
+}

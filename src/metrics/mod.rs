@@ -2,7 +2,13 @@
 //!
 //! A metric is a pure function of what a [`Bench`] holds. It knows nothing of files, windows, tables or other units.
 
+pub mod lz76;
 pub mod power_spectrum;
+pub mod resample;
+pub mod surrogate;
+pub mod transfer_entropy;
+
+pub use resample::Resampling;
 
 use crate::data::{Curve, MetricRow, Series, Spikes};
 use crate::spec::Entry;
@@ -30,6 +36,11 @@ pub struct Output {
 pub trait Metric: Send + Sync + std::fmt::Debug {
     /// Computes it. An input for which it is not defined gives rows with [`crate::data::Value::Undefined`], never a panic.
     fn evaluate(&self, bench: &Bench<'_>) -> Output;
+    /// The same with p-values and intervals, for a metric whose null or bootstrap is not that of [`resample::evaluate`];
+    /// `None`: it has none of its own.
+    fn evaluate_resampled(&self, _bench: &Bench<'_>, _resampling: &Resampling) -> Option<Output> {
+        None
+    }
     /// Every parameter that decides the result, for the content key.
     fn params(&self) -> serde_json::Value;
     /// Raised whenever the same parameters begin to give other numbers.
@@ -43,7 +54,7 @@ pub trait Metric: Send + Sync + std::fmt::Debug {
 }
 
 /// All metrics of this version.
-pub static METRICS: &[Entry<dyn Metric>] = &[power_spectrum::ENTRY];
+pub static METRICS: &[Entry<dyn Metric>] = &[lz76::ENTRY, transfer_entropy::ENTRY, power_spectrum::ENTRY];
 
 /// Kinds that the contract names and this version does not have yet.
 pub const LATER: &[&str] = &[
@@ -63,3 +74,27 @@ pub const LATER: &[&str] = &[
     "metastability",
     "spike-statistics",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::with_section;
+
+    #[test]
+    fn every_entry_lists_the_keys_that_its_parser_asks_for() {
+        for entry in METRICS {
+            let (asked, found) = with_section("", |section| {
+                (entry.parse)(section);
+                Resampling::parse(section);
+                section.asked()
+            });
+            assert!(found.is_empty() || entry.keys.iter().any(|key| key.default.is_empty()), "{}: {found:?}", entry.kind);
+            let known = |name: &str| {
+                let keys = entry.keys.iter().chain(resample::COMMON_KEYS).map(|key| key.name);
+                keys.chain(transfer_entropy::LATER_KEYS.iter().copied()).any(|key| key == name)
+            };
+            assert!(asked.iter().all(|name| known(name)), "{} asks for {asked:?}", entry.kind);
+            assert!(entry.keys.iter().all(|key| asked.contains(&key.name)), "{} asks for {asked:?}", entry.kind);
+        }
+    }
+}

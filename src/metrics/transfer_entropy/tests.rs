@@ -1,0 +1,146 @@
+//! Properties of the metric as a whole; the estimate itself is tested beside `discrete.rs`.
+
+use super::*;
+use crate::metrics::resample;
+use crate::spec::with_section;
+use rand::RngExt;
+
+fn series(channels: &[Vec<f64>]) -> Series {
+    let names = ["a", "b", "c", "d"].into_iter().take(channels.len()).map(str::to_owned).collect();
+    Series::new(names, channels.concat(), 1.0, 0.0, "").unwrap()
+}
+
+fn run(text: &str, series: &Series) -> Vec<MetricRow> {
+    let (parsed, found) = with_section(text, |section| ((ENTRY.parse)(section), Resampling::parse(section)));
+    assert!(found.is_empty(), "{found:?}");
+    resample::evaluate(&*parsed.0.unwrap(), &parsed.1, &Bench { series, spikes: None, seed: 1 }).rows
+}
+
+fn number(rows: &[MetricRow], statistic: &str, source: &str) -> f64 {
+    let same = |row: &&MetricRow| row.statistic == statistic && row.source.as_deref() == Some(source);
+    rows.iter().find(same).unwrap().value.known().unwrap()
+}
+
+/// `a` is random, `b` is `a` three samples later.
+fn copied(n: usize, alphabet: u32) -> Series {
+    let mut rng = stream(21, Purpose::Normalise, 0, 0);
+    let a: Vec<f64> = (0..n).map(|_| f64::from(rng.random_range(0..alphabet))).collect();
+    let b = (0..n).map(|t| if t < 3 { 0.0 } else { a[t - 3] }).collect();
+    series(&[a, b])
+}
+
+#[test]
+fn a_copied_stream_carries_its_entropy_at_its_lag_and_none_back() {
+    let rows = run("lag = 3", &copied(20_000, 2));
+    assert!((number(&rows, "value", "a") - 1.0).abs() < 1e-3);
+    assert!(number(&rows, "value", "b") < 1e-3);
+    assert!(number(&run("lag = 2", &copied(20_000, 2)), "value", "a") < 1e-3);
+    // A history of two that reaches back to the third sample finds it as well.
+    let rows = run("lag = 2\nsource_history = 2", &copied(20_000, 2));
+    assert!((number(&rows, "value", "a") - 1.0).abs() < 1e-3);
+    let rows = run("lag = 1\nsource_history = 2\nsource_delay = 2\nalphabet = 4", &copied(50_000, 4));
+    assert!((number(&rows, "value", "a") - 2.0).abs() < 1e-2);
+    assert_eq!(rows[0].unit_of_measure, "bit");
+}
+
+#[test]
+fn names_of_symbols_do_not_matter() {
+    let mut rng = stream(22, Purpose::Normalise, 0, 0);
+    let mut draw = || -> Vec<f64> { (0..500).map(|_| f64::from(rng.random_range(0..4_u8))).collect() };
+    let (a, b) = (draw(), draw());
+    let rename = |values: &[f64]| values.iter().map(|&value| [2.0, 0.0, 3.0, 1.0][value as usize]).collect::<Vec<f64>>();
+    let one = run("alphabet = 4\ntarget_history = 2", &series(&[a.clone(), b.clone()]));
+    let other = run("alphabet = 4\ntarget_history = 2", &series(&[rename(&a), rename(&b)]));
+    for source in ["a", "b"] {
+        assert!((number(&one, "value", source) - number(&other, "value", source)).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn surrogates_tell_coupled_from_independent_for_every_kind() {
+    for kind in SurrogateKind::NAMES {
+        let rows = run(&format!("lag = 3\nsurrogates = 99\nsurrogate = \"{kind}\""), &copied(2000, 2));
+        assert_eq!(rows.iter().map(|row| row.statistic.as_str()).collect::<Vec<_>>()[..4], ["value", "effective", "null_mean", "null_sd"]);
+        assert_eq!((rows[0].p_value, rows[0].surrogates), (Some(0.01), Some(99)), "{kind}");
+        assert!(rows[4].p_value.unwrap() > 0.01, "{kind}");
+        let (value, effective, mean) = (number(&rows, "value", "a"), number(&rows, "effective", "a"), number(&rows, "null_mean", "a"));
+        assert!((value - mean - effective).abs() < 1e-15);
+        // The plug-in's bias (b−1)(b−1)b / (2 N ln 2) is the null's mean.
+        assert!((mean / (2.0 / (2.0 * 1997.0 * std::f64::consts::LN_2)) - 1.0).abs() < 0.5, "{kind} {mean}");
+        assert!(number(&rows, "null_sd", "a") > 0.0);
+    }
+}
+
+#[test]
+fn corrections_take_the_bias_off_value_and_null_alike() {
+    let data = copied(300, 4);
+    let plain = run("alphabet = 4\nsurrogates = 200", &data);
+    let shuffled = run("alphabet = 4\nsurrogates = 200\nbias = \"shuffle\"", &data);
+    let corrected = run("alphabet = 4\nsurrogates = 200\nbias = \"miller-madow\"", &data);
+    assert!((number(&plain, "effective", "a") - number(&shuffled, "effective", "a")).abs() < 1e-12);
+    assert_eq!(plain[0].p_value, shuffled[0].p_value);
+    for rows in [&shuffled, &corrected] {
+        assert!(number(rows, "null_mean", "a").abs() < 0.15 * number(&plain, "null_mean", "a"));
+    }
+}
+
+#[test]
+fn the_bootstrap_interval_of_a_strong_coupling_is_narrow_and_near() {
+    let mut rng = stream(23, Purpose::Normalise, 0, 0);
+    let a: Vec<f64> = (0..4000).map(|_| f64::from(rng.random_range(0..2_u8))).collect();
+    // b repeats a's last symbol in 9 of 10 samples: 1 − h(0.1) = 0.531 bits.
+    let b = (0..4000).map(|t| if t > 0 && rng.random::<f64>() < 0.9 { a[t - 1] } else { 1.0 - a[t.max(1) - 1] }).collect();
+    let rows = run("bootstrap = 200", &series(&[a, b]));
+    let (low, high) = (rows[0].ci_low.unwrap(), rows[0].ci_high.unwrap());
+    assert!(low < 0.531 && 0.531 < high && high - low < 0.08, "{low} {high}");
+    assert_eq!(rows.len(), 2);
+}
+
+#[test]
+fn what_cannot_be_computed_says_why() {
+    let reason = |text: &str, data: &Series| match run(text, data)[0].value.clone() {
+        Value::Undefined(reason) => reason,
+        Value::Known(number) => panic!("{number} is known"),
+    };
+    let two = copied(50, 2);
+    assert!(reason("target_history = 49", &two).contains("need 51 samples or more, but there are 50"));
+    assert!(reason("target_history = 9223372036854775807\ntarget_delay = 9223372036854775807", &two).contains("there are 50"));
+    assert!(reason("pairs = [[\"a\", \"x\"]]", &two).contains("no channel `x` in `pairs`: the channels are `a`, `b`"));
+    assert!(reason("", &series(&[vec![0.0, 1.0, 0.0]])).contains("two channels"));
+    let silent = series(&[vec![0.0; 50], two.channel(0).to_vec()]);
+    assert_eq!(reason("surrogates = 5", &silent), "channel `a` is constant: it carries no information");
+    assert_eq!(run("surrogates = 5\nbootstrap = 5", &silent).len(), 8);
+    assert!(reason("", &series(&[vec![], vec![]])).contains("there are 0"));
+}
+
+#[test]
+fn chosen_pairs_come_in_their_order_with_the_values_of_all() {
+    let mut rng = stream(24, Purpose::Normalise, 0, 0);
+    let data = series(&[0; 3].map(|_| (0..200).map(|_| f64::from(rng.random_range(0..2_u8))).collect()));
+    let all = run("surrogates = 20", &data);
+    let some = run("surrogates = 20\npairs = [[\"c\", \"a\"], [\"a\", \"b\"]]", &data);
+    let ends = |row: &MetricRow| (row.source.clone(), row.target.clone());
+    assert_eq!(ends(&some[0]), (Some("c".into()), Some("a".into())));
+    assert_eq!(ends(&some[4]), (Some("a".into()), Some("b".into())));
+    assert!(some.iter().all(|row| all.contains(row)));
+    assert_eq!(all.len(), 24);
+}
+
+#[test]
+fn keys_are_checked() {
+    for (text, message) in [
+        ("estimator = \"ksg\"", "`estimator = \"ksg\"` is not available yet"),
+        ("condition = [\"c\"]", "`condition` of [[test]] is not available yet"),
+        ("alphabet = 1", "`alphabet` must be 2 or more, not 1"),
+        ("alphabet = 100000", "`alphabet` must be 65536 or less, not 100000"),
+        ("lag = 0", "`lag` must be 1 or more, not 0"),
+        ("bias = \"miller\"", "`bias` cannot be \"miller\""),
+        ("pairs = \"some\"", "`pairs` must be \"all\" or a list of pairs of channel names"),
+        ("pairs = [[\"a\"]]", "each of `pairs` must be two channel names, source and target"),
+        ("pairs = [[\"a\", \"a\"]]", "a pair of `pairs` must be two different channels"),
+    ] {
+        let (parsed, found) = with_section(text, |section| (ENTRY.parse)(section).is_some());
+        assert!(!parsed, "{text}");
+        assert_eq!(found[0].message, message);
+    }
+}
