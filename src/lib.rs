@@ -10,6 +10,7 @@ pub mod fidelity;
 pub mod homology;
 pub mod metrics;
 pub mod read;
+pub mod report;
 pub mod signal;
 pub mod spec;
 pub mod table;
