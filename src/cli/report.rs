@@ -16,12 +16,12 @@ pub struct ReportArgs {
 }
 
 fn parse_format(name: &str) -> Result<Format, String> {
-    Format::parse(name).ok_or_else(|| format!("known: {}", Format::NAMES.join(", ")))
+    Format::named(name).ok_or_else(|| format!("known: {}", Format::NAMES.join(", ")))
 }
 
 /// Writes the reports.
 pub fn run(args: &ReportArgs) -> u8 {
-    let formats = if args.formats.is_empty() { vec![Format::Html, Format::Markdown] } else { args.formats.clone() };
+    let formats = if args.formats.is_empty() { vec![Format::Html, Format::Md] } else { args.formats.clone() };
     if !args.out.join("manifest.json").is_file() {
         eprintln!("error: {}: there is no manifest.json; give the output folder of a finished run", args.out.display());
         return exit::USAGE;

@@ -23,7 +23,8 @@ use reduce::{Complex, Overgrown, Pivots, RankPair, Reduction};
 pub const MAX_DIM: usize = 30;
 
 /// Up to which edge length the complex is built.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Threshold {
     /// The enclosing radius, `min_i max_j d(i, j)`: nothing happens beyond it, so nothing is lost.
     #[default]

@@ -27,6 +27,21 @@ pub enum Summary {
     Image,
 }
 
+impl Summary {
+    /// The names in a job file.
+    pub const NAMES: &'static [&'static str] = &["entropy", "betti-curve", "landscape", "image"];
+    const ALL: [Self; 4] = [Self::Entropy, Self::BettiCurve, Self::Landscape, Self::Image];
+
+    /// The summary of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|summary| summary.name() == name)
+    }
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
 /// The numbers of all dimensions as rows: `longest_hK`, `ratio_hK`, `count_hK`, with [`Summary::Entropy`] `entropy_hK`, with
 /// [`Summary::BettiCurve`] `betti_max_hK`, with [`Summary::Landscape`] `landscape_norm_hK`; then `points`, `threshold` and
 /// `covering_radius` (0 where no landmarks were taken).

@@ -105,7 +105,7 @@ fn run_options(root: &Section<'_>) -> RunOptions {
 
 fn output(root: &Section<'_>, base: &Path, path: &Path) -> Output {
     let stem = path.file_stem().map_or_else(|| "job".into(), |stem| stem.to_string_lossy().into_owned());
-    let mut output = Output { dir: PathBuf::from("reports").join(stem), formats: vec![Format::Html, Format::Markdown] };
+    let mut output = Output { dir: PathBuf::from("reports").join(stem), formats: vec![Format::Html, Format::Md] };
     let Some(section) = root.section("output") else { return output };
     if let Some(dir) = section.string("dir") {
         output.dir = base.join(dir);
@@ -114,7 +114,7 @@ fn output(root: &Section<'_>, base: &Path, path: &Path) -> Output {
         output.formats = names
             .iter()
             .filter_map(|name| {
-                let format = Format::parse(name);
+                let format = Format::named(name);
                 if format.is_none() {
                     section.error(section.span_of("formats"), format!("`formats` cannot hold \"{name}\""), crate::spec::suggest(name, Format::NAMES));
                 }

@@ -154,7 +154,7 @@ fn simulated(section: &Section<'_>) -> Option<Found> {
         None => parse_empty(section, entry.parse),
     }?;
     let model: Arc<dyn simulate::Model> = model.into();
-    Some(Found { signal: model.signal(), origins: Origins::One(Origin::Model(model)) })
+    Some(Found { signal: model.signal(), origins: Origins::One(Origin::Model { kind: entry.kind, model }) })
 }
 
 /// Parses the keys of an entry and reports those that it did not ask for.
@@ -325,6 +325,17 @@ fn preparation(section: &Section<'_>, signal: Option<SignalKind>) -> Preparation
     }
     let resample_hz = section.number_where("resample_hz", "greater than 0", positive);
     let control = section.choice("control", Control::NAMES).and_then(Control::parse);
+    let fits = |control: Control| match signal {
+        Some(SignalKind::Spikes) => control.fits_spikes(),
+        Some(SignalKind::Series) => control.fits_series(),
+        _ => true,
+    };
+    if let Some(control) = control
+        && !fits(control)
+    {
+        let message = format!("`control = \"{}\"` does not go with `signal = \"{}\"`", control.name(), signal.map_or("?", name_of));
+        section.error(section.span_of("control"), message, "");
+    }
     let wrong = |key: &str, wanted: &str| {
         section.error(section.span_of(key), format!("`{key}` goes with `signal = \"{wanted}\"`, not with \"{}\"", signal.map_or("?", name_of)), "");
     };

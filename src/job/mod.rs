@@ -90,8 +90,13 @@ pub enum Origin {
         /// What is asked of it.
         request: Request,
     },
-    /// A model with its parameters.
-    Model(Arc<dyn Model>),
+    /// A simulation.
+    Model {
+        /// The model's name.
+        kind: &'static str,
+        /// The model with its parameters.
+        model: Arc<dyn Model>,
+    },
 }
 
 /// `[[dataset]]`.

@@ -57,7 +57,7 @@ pub struct Plan {
 pub fn open(job: &Job, dataset: &Dataset) -> Result<Box<dyn Reader>, ReadError> {
     match &dataset.origin {
         Origin::File { format, request } => (format.open)(request),
-        Origin::Model(model) => Ok(simulate::open(model.clone(), crate::seed::of(job.seed, &[&dataset.id, "simulate"]))),
+        Origin::Model { model, .. } => Ok(simulate::open(model.clone(), crate::seed::of(job.seed, &[&dataset.id, "simulate"]))),
     }
 }
 

@@ -202,7 +202,7 @@ pub fn metrics(root: &Section<'_>, datasets: &Datasets, embeddings: &[EmbeddingS
         let resampling = Resampling::parse(&section);
         let metric = (entry.parse)(&section);
         section.finish();
-        if let (Some(metric), Some(resampling)) = (metric, resampling) {
+        if let Some(metric) = metric {
             stages.push(MetricStage { name, kind: entry.kind, metric, resampling, inputs });
         }
     }

@@ -48,6 +48,8 @@ impl Format {
             Self::Junit => "junit.xml",
         }
     }
+    /// All names.
+    pub const NAMES: &'static [&'static str] = &["html", "md", "junit"];
     /// The format of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.name() == name)

@@ -77,7 +77,7 @@ impl Inputs {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn save(&self) -> Result<(), crate::table::TableError> {
+    pub fn save(&self) -> Result<(), crate::table::atomic::FileError> {
         atomic::write_bytes(&self.path, &serde_json::to_vec_pretty(&self.remembered).unwrap_or_default())
     }
 }

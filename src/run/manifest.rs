@@ -5,7 +5,7 @@ use super::inputs::Identity;
 use crate::job::plan::Plan;
 use crate::job::{Dataset, Job, Origin, SCHEMA_VERSION};
 use crate::read::Header;
-use crate::table::{Provenance, TableError, UnitRecord, UnitStatus, atomic};
+use crate::table::{Provenance, UnitRecord, UnitStatus, atomic::{self, FileError}};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
 }
 
 /// Writes the manifest.
-pub(crate) fn write(out: &Path, run: &Run<'_>) -> Result<(), TableError> {
+pub(crate) fn write(out: &Path, run: &Run<'_>) -> Result<(), FileError> {
     let text = serde_json::to_vec_pretty(&manifest(run)).unwrap_or_default();
     atomic::write_bytes(&out.join("manifest.json"), &text)
 }
@@ -75,7 +75,7 @@ fn describe(run: &Run<'_>, at: usize, dataset: &Dataset) -> Json {
     let header = run.plan.headers[at].as_ref();
     let (source, format) = match &dataset.origin {
         Origin::File { format, request } => (request.path.display().to_string(), format.name),
-        Origin::Model(model) => (format!("simulated: {} {} ({})", model.kind(), model.params(), model.citation()), "simulate"),
+        Origin::Model { kind, model } => (format!("simulated: {kind} {} ({})", model.params(), model.citation()), "simulate"),
     };
     let identity = run.identities[at].as_ref().ok();
     let id = &dataset.id;

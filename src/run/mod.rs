@@ -94,9 +94,12 @@ pub enum RunError {
         /// The signal's number.
         signal: i32,
     },
-    /// A table or a stored unit could not be written.
+    /// A table could not be written.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// A stored unit or the manifest could not be written.
+    #[error(transparent)]
+    File(#[from] crate::table::atomic::FileError),
     /// A report could not be written.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),

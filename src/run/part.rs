@@ -121,7 +121,7 @@ fn base(job: &Job, dataset: &Dataset, unit: &Unit, identity: &str) -> String {
             "format": format.name, "series": request.series, "units": request.units, "channels": request.channels,
             "sampling_rate_hz": request.sampling_rate_hz,
         }),
-        Origin::Model(model) => json!({ "model": model.params(), "version": model.version() }),
+        Origin::Model { kind, model } => json!({ "model": kind, "params": model.params(), "version": model.version() }),
     };
     let window = unit.window.map(|span| [span.start_s.to_bits(), span.stop_s.to_bits()]);
     hash(&json!({

@@ -73,7 +73,7 @@ impl Store {
     ///
     /// # Errors
     /// When the file cannot be written (a full disk); what was there before stays.
-    pub fn save(&self, stored: &Stored) -> Result<(), crate::table::TableError> {
+    pub fn save(&self, stored: &Stored) -> Result<(), crate::table::atomic::FileError> {
         atomic::write_bytes(&self.path(&stored.unit), &encode(stored))
     }
 }

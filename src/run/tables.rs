@@ -6,7 +6,7 @@ use crate::data::{CurveKind, MetricRow, Value};
 use crate::job::Job;
 use crate::job::plan::Problem;
 use crate::table::{
-    self, DiagramRecord, EmbeddingRecord, ExpectationRecord, FidelityRecord, MetricRecord, PreviewRecord, Provenance, TableError, UnitRecord,
+    self, DiagramRecord, EmbeddingRecord, ExpectationRecord, FidelityRecord, MetricRecord, PreviewRecord, Provenance, Table, TableError, UnitRecord,
     UnitStatus,
 };
 use std::path::Path;
@@ -43,13 +43,17 @@ pub(crate) fn write(
     expectations: &[ExpectationRecord],
     provenance: &Provenance,
 ) -> Result<(), TableError> {
-    table::write(out, &tables.units, provenance)?;
-    table::write(out, &tables.metrics, provenance)?;
-    table::write(out, &tables.diagrams, provenance)?;
-    table::write(out, &tables.embeddings, provenance)?;
-    table::write(out, fidelity, provenance)?;
-    table::write(out, expectations, provenance)?;
-    table::write(out, &tables.previews, provenance)
+    write_one(out, &tables.units, provenance)?;
+    write_one(out, &tables.metrics, provenance)?;
+    write_one(out, &tables.diagrams, provenance)?;
+    write_one(out, &tables.embeddings, provenance)?;
+    write_one(out, fidelity, provenance)?;
+    write_one(out, expectations, provenance)?;
+    write_one(out, &tables.previews, provenance)
+}
+
+fn write_one<T: Table>(out: &Path, rows: &[T], provenance: &Provenance) -> Result<(), TableError> {
+    table::write(&out.join(T::FILE), rows, provenance)
 }
 
 /// Why a unit counts as failed: it as a whole, or the first of its parts.

@@ -131,7 +131,7 @@ impl Window<'_> {
             (Input::Signal, Content::Distances(matrix)) if matrix.len() <= params.max_points => setup(Rips::distances(matrix)),
             (Input::Signal, Content::Distances(matrix)) => {
                 let marks = landmarks::greedy_distances(matrix, params.max_points);
-                let few = landmarks::select_distances(matrix, &marks.indices);
+                let few = landmarks::submatrix(matrix, &marks.indices);
                 setup(Rips::distances(&few)).map(|found| crate::data::Diagrams { covering_radius: Some(marks.covering_radius), ..found })
             }
             (input, _) => {
