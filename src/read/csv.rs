@@ -6,6 +6,7 @@
 
 use super::memory::{self, Clock, Columns, Layout};
 use super::{Format, Inspection, Problem, ReadError, Reader, Request, SeriesSummary, SignalKind};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// The format's entry.
@@ -175,7 +176,7 @@ impl Table {
             for (index, cell) in cells.iter().enumerate() {
                 let value = number(cell);
                 if value.is_none() && texts[index].is_none() {
-                    texts[index] = Some((line, cell.clone()));
+                    texts[index] = Some((line, cell.to_string()));
                 }
                 columns.values[index].push(value.unwrap_or(f64::NAN));
             }
@@ -214,6 +215,9 @@ struct Text<'a> {
     /// Names of the columns: the header, or `c0`, `c1`, ….
     names: Vec<String>,
 }
+
+/// A line's number and its cells.
+type Row<'a> = (u32, Vec<Cow<'a, str>>);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Delimiter {
@@ -270,7 +274,7 @@ impl<'a> Text<'a> {
     }
 
     /// The cells of every row below the header, with the line's number.
-    fn records(&self) -> impl Iterator<Item = Result<(u32, Vec<String>), ReadError>> + '_ {
+    fn records(&self) -> impl Iterator<Item = Result<Row<'a>, ReadError>> + '_ {
         self.lines().skip(usize::from(self.has_header)).map(|line| {
             let (number, line) = line?;
             Ok((number, self.cells(number, line)?))
@@ -278,7 +282,7 @@ impl<'a> Text<'a> {
     }
 
     /// A row that has as many cells as the first.
-    fn full(&self, (line, cells): (u32, Vec<String>)) -> Result<(u32, Vec<String>), ReadError> {
+    fn full(&self, (line, cells): Row<'a>) -> Result<Row<'a>, ReadError> {
         if cells.len() == self.names.len() {
             return Ok((line, cells));
         }
@@ -287,9 +291,9 @@ impl<'a> Text<'a> {
             .hint("every line needs the same number of cells"))
     }
 
-    fn cells(&self, line: u32, text: &str) -> Result<Vec<String>, ReadError> {
+    fn cells(&self, line: u32, text: &'a str) -> Result<Vec<Cow<'a, str>>, ReadError> {
         match self.delimiter {
-            Delimiter::White => Ok(text.split_whitespace().map(|cell| cell.trim_matches('"').to_owned()).collect()),
+            Delimiter::White => Ok(text.split_whitespace().map(|cell| cell.trim_matches('"').into()).collect()),
             Delimiter::Byte(delimiter) => quoted_cells(text, delimiter).ok_or_else(|| {
                 ReadError::new(self.path, "bad-value", "a quotation mark is never closed")
                     .at(format!("line {line}"))
@@ -319,9 +323,9 @@ fn sniffed(line: &str) -> Delimiter {
     ['\t', ';', ','].into_iter().find(|&delimiter| bare.contains(delimiter)).map_or(Delimiter::White, Delimiter::Byte)
 }
 
-fn quoted_cells(line: &str, delimiter: char) -> Option<Vec<String>> {
+fn quoted_cells(line: &str, delimiter: char) -> Option<Vec<Cow<'_, str>>> {
     if !line.contains('"') {
-        return Some(line.split(delimiter).map(str::to_owned).collect());
+        return Some(line.split(delimiter).map(Cow::Borrowed).collect());
     }
     let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
     let mut letters = line.chars().peekable();
@@ -329,11 +333,11 @@ fn quoted_cells(line: &str, delimiter: char) -> Option<Vec<String>> {
         match letter {
             '"' if quoted && letters.next_if_eq(&'"').is_some() => cell.push('"'),
             '"' => quoted = !quoted,
-            _ if letter == delimiter && !quoted => cells.push(std::mem::take(&mut cell)),
+            _ if letter == delimiter && !quoted => cells.push(std::mem::take(&mut cell).into()),
             _ => cell.push(letter),
         }
     }
-    cells.push(cell);
+    cells.push(cell.into());
     (!quoted).then_some(cells)
 }
 

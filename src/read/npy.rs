@@ -29,6 +29,9 @@ fn open(request: &Request) -> Result<Box<dyn Reader>, ReadError> {
     if !request.series.is_empty() {
         return Err(ReadError::new(path, "no-series", "an npy file holds one array and no names").hint("remove `series`"));
     }
+    if array.n_rows == 0 || array.n_columns == 0 {
+        return Err(ReadError::new(path, "bad-value", format!("an array of shape {} holds no numbers", tuple(&array.shape))));
+    }
     let columns = (0..array.n_columns).map(|column| (column, format!("c{column}"))).collect();
     let layout = Layout { format: "npy", columns, n_rows: array.n_rows, clock: None, notes: Vec::new() };
     memory::open(request, layout, Box::new(array))

@@ -135,12 +135,12 @@ impl Table {
         let (mut groups, mut skipped, mut row) = (Vec::new(), 0, 0);
         for (index, group) in self.metadata.metadata().row_groups().iter().enumerate() {
             let n = usize::try_from(group.num_rows()).unwrap_or(0);
-            if row + n > first && row < first + count {
+            if row + n > first && row < first.saturating_add(count) {
                 groups.push(index);
             } else if row < first {
                 skipped += n;
             }
-            row += n;
+            row = row.saturating_add(n);
         }
         let file = self.file.try_clone().map_err(|error| memory::io_error(&self.path, &error))?;
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), columns.iter().copied());
@@ -167,7 +167,7 @@ impl Table {
 
     /// A column of ids as text.
     fn texts(&self, column: usize) -> Result<Vec<String>, ReadError> {
-        let mut out = Vec::with_capacity(self.n_rows());
+        let mut out = Vec::new();
         self.scan(&[column], 0, self.n_rows(), |_, array| {
             let missing = |row: usize| {
                 ReadError::new(&self.path, "not-finite", "a spike has no unit")
@@ -206,7 +206,7 @@ impl Table {
 
 impl Source for Table {
     fn rows(&mut self, columns: &[usize], first: usize, count: usize) -> Result<Vec<f64>, ReadError> {
-        let mut out: Vec<Vec<f64>> = columns.iter().map(|_| Vec::with_capacity(count)).collect();
+        let mut out: Vec<Vec<f64>> = vec![Vec::new(); columns.len()];
         self.scan(columns, first, count, |position, array| {
             out[position]
                 .extend(numbers(array).ok_or_else(|| ReadError::new(&self.path, "damaged", "a column changed its type on the way"))?);

@@ -313,6 +313,12 @@ fn bad_npy_is_said() {
     fails("structured", series("structured.npy"), "unsupported", &["('a', '<i4')"]);
     fails("npz", series("archive.npz"), "unsupported", &["npz archive", "numpy.save"]);
     fails("nan", series("nan.npy"), "not-finite", &["([4, 1])", "channel `c1` holds NaN in row 4 (0.040000 s)"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.npy");
+    let bytes = std::fs::read(file("f8_le_c.npy")).unwrap();
+    let header = String::from_utf8_lossy(&bytes[10..128]).replace("(6, 3), }        ", "(0, 9000000000), }");
+    std::fs::write(&path, [&bytes[..10], header[..118].as_bytes()].concat()).unwrap();
+    fails("no rows", read(&request(&path, SignalKind::Series)), "bad-value", &["shape (0, 9000000000) holds no numbers"]);
     fails("missing", series("none.npy"), "missing", &["no such file"]);
     fails("spikes", read(&request(&file("one_d.npy"), SignalKind::Spikes)), "unsupported", &["cannot be read as spikes"]);
     fails("triangle", read(&request(&file("f8_le_c.npy"), SignalKind::Distances)), "bad-value", &["6 rows × 3 columns"]);
