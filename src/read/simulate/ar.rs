@@ -62,7 +62,7 @@ fn predictors(coefficients: &[f64], sd: f64) -> Option<Vec<(Vec<f64>, f64)>> {
     let (mut current, mut variance) = (coefficients.to_vec(), sd * sd);
     while let Some(reflection) = current.pop() {
         let left = 1.0 - reflection * reflection;
-        if !(left > 0.0) {
+        if left.is_nan() || left <= 0.0 {
             return None;
         }
         current = (0..current.len()).map(|i| (current[i] + reflection * current[current.len() - 1 - i]) / left).collect();

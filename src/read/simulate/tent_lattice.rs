@@ -61,12 +61,12 @@ impl Model for TentLattice {
         let mut next = now.clone();
         let mut values = vec![0.0; self.sites * self.samples];
         for step in 0..TRANSIENT + self.samples {
-            for site in 0..self.sites {
+            for (site, to) in next.iter_mut().enumerate() {
                 let left = now[(site + self.sites - 1) % self.sites];
                 let mixed = self.coupling * left + (1.0 - self.coupling) * now[site];
                 let image = if mixed < 0.5 { 2.0 * mixed } else { 2.0 - 2.0 * mixed };
                 let noisy = (image + self.noise * (2.0 * random.random::<f64>() - 1.0)).abs();
-                next[site] = if noisy > 1.0 { 2.0 - noisy } else { noisy };
+                *to = if noisy > 1.0 { 2.0 - noisy } else { noisy };
             }
             std::mem::swap(&mut now, &mut next);
             if let Some(sample) = step.checked_sub(TRANSIENT) {
