@@ -2,6 +2,12 @@
 //!
 //! Opening reads headers only. Bulk data are read a window at a time, and never more than the window needs.
 
+mod csv;
+mod memory;
+mod npy;
+mod parquet;
+pub mod simulate;
+
 use crate::data::{Content, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -121,7 +127,7 @@ pub struct Format {
 }
 
 /// All formats of this version.
-pub static READERS: &[Format] = &[];
+pub static READERS: &[&Format] = &[&npy::FORMAT, &csv::FORMAT, &parquet::FORMAT];
 
 /// Formats that the contract names and this version does not have yet.
 pub const LATER: &[&str] = &["text", "jsonl"];
