@@ -8,6 +8,7 @@ mod collapse;
 mod field;
 mod filtration;
 mod graph;
+mod heap;
 mod key;
 mod reduce;
 

@@ -8,33 +8,8 @@
 use super::field::Field;
 use super::filtration::Edge;
 use super::graph::{ABSENT, Graph};
+use super::heap::{Entry, Heap};
 use super::key::{CofacetIndices, Key, KeyMap, Numbering};
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-
-/// A simplex with its coefficient; the heap's greatest entry is the first simplex in filtration order.
-#[derive(Debug, Clone, Copy)]
-struct Entry<K, C> {
-    key: K,
-    coefficient: C,
-}
-
-impl<K: Ord, C> Ord for Entry<K, C> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.key.cmp(&self.key)
-    }
-}
-impl<K: Ord, C> PartialOrd for Entry<K, C> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl<K: Ord, C> PartialEq for Entry<K, C> {
-    fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
-    }
-}
-impl<K: Ord, C> Eq for Entry<K, C> {}
 
 /// The complex: a graph and the numbering of its simplices.
 pub(crate) struct Complex<'a, G, K> {
@@ -163,7 +138,7 @@ pub(crate) struct Reduction<'a, G, K: Key, F: Field> {
     /// What was added to each column, column after column, the column itself (with coefficient 1) left out.
     added: Vec<Entry<K, F::Coefficient>>,
     bounds: Vec<usize>,
-    heap: BinaryHeap<Entry<K, F::Coefficient>>,
+    heap: Heap<K, F::Coefficient>,
     /// Vertices of the simplex whose cofacets are asked for, and of the pivot.
     simplex: Vec<u32>,
     pivot_vertices: Vec<u32>,
@@ -178,7 +153,7 @@ impl<'a, G: Graph, K: Key, F: Field> Reduction<'a, G, K, F> {
             pivots: Pivots::default(),
             added: Vec::new(),
             bounds: vec![0],
-            heap: BinaryHeap::new(),
+            heap: Heap::new(),
             simplex: vec![0; dim + 1],
             pivot_vertices: vec![0; dim + 2],
         }
