@@ -1,9 +1,9 @@
 //! Computes one metric or embedding on `.npy` matrices (rows: time, columns: channels named `0`, `1`, …) and prints one line of
 //! JSON a file: what the scripts in `dev/` and `benches/` compare with other programs.
 //!
-//! `metric KIND 'key = value' FILE.npy…`; `embed:KIND` for an embedding. With `TIMES=1` each line has the seconds taken instead.
+//! `metric KIND 'key = value' FILE.npy…`; `embed:KIND` for an embedding. `REPEAT=n` computes each n times
+//! (0: only reads the files) and prints the last, so that a script can tell the computing from the rest.
 
-use std::time::Instant;
 use tcs_batch::data::Series;
 use tcs_batch::embed::EMBEDDINGS;
 use tcs_batch::metrics::{Bench, METRICS, Resampling, resample};
@@ -17,28 +17,31 @@ fn main() -> Result<(), Failure> {
     let [kind, keys, files @ ..] = &arguments[..] else {
         return Err("usage: metric KIND 'key = value' FILE.npy…".into());
     };
+    let repeat: usize = std::env::var("REPEAT").map_or(Ok(1), |text| text.parse())?;
     for file in files {
         let series = read(file)?;
-        let start = Instant::now();
-        let json = match kind.strip_prefix("embed:") {
-            Some(method) => {
-                let (embed, _) = parsed(EMBEDDINGS, method, keys)?;
-                let out = embed.embed(&series, 0)?;
-                serde_json::json!({ "points": out.points.iter().collect::<Vec<_>>(), "rows": out.rows })
+        for turn in 1..=repeat {
+            let json = computed(kind, keys, &series)?;
+            if turn == repeat {
+                println!("{json}");
             }
-            None => {
-                let (metric, resampling) = parsed(METRICS, kind, keys)?;
-                serde_json::to_value(resample::evaluate(&*metric, &resampling, &Bench { series: &series, spikes: None, seed: 1 }).rows)?
-            }
-        };
-        let seconds = start.elapsed().as_secs_f64();
-        if std::env::var_os("TIMES").is_some() {
-            println!("{seconds}");
-        } else {
-            println!("{json}");
         }
     }
     Ok(())
+}
+
+fn computed(kind: &str, keys: &str, series: &Series) -> Result<serde_json::Value, Failure> {
+    Ok(match kind.strip_prefix("embed:") {
+        Some(method) => {
+            let (embed, _) = parsed(EMBEDDINGS, method, keys)?;
+            let out = embed.embed(series, 0)?;
+            serde_json::json!({ "points": out.points.iter().collect::<Vec<_>>(), "rows": out.rows })
+        }
+        None => {
+            let (metric, resampling) = parsed(METRICS, kind, keys)?;
+            serde_json::to_value(resample::evaluate(&*metric, &resampling, &Bench { series, spikes: None, seed: 1 }).rows)?
+        }
+    })
 }
 
 fn parsed<T: ?Sized>(registry: &[Entry<T>], kind: &str, keys: &str) -> Result<(Box<T>, Resampling), Failure> {
