@@ -10,7 +10,7 @@ use crate::table::{ExpectationRecord, FidelityRecord, MetricRecord, Table, UnitR
 /// "Published beside ours".
 pub(super) fn expectations(facts: &Facts) -> Option<Grid> {
     let columns = ["Metric", "Dataset", "#Published", "#Tolerance", "#Ours", "#Deviation", "Held", "Source"];
-    let mut grid = Grid::new("Published values beside ours", ExpectationRecord::FILE, &columns);
+    let mut grid = Grid::new("Held: ours lies within the tolerance around the published value", ExpectationRecord::FILE, &columns);
     for row in &facts.expectations {
         let ours = row.observed.map_or_else(|| Cell::new(format!("{MISSING} (no value)"), Tone::Quiet), |value| number(value).into());
         grid.push(vec![
@@ -67,15 +67,14 @@ fn interval(low: f64, high: f64) -> String {
 
 /// Every statistic of a dataset over its units and channels.
 pub(super) fn metrics(facts: &Facts, dataset: &str) -> Option<Grid> {
-    let columns =
-        ["Metric", "Statistic", "#Mean", "95 % interval", "#Median", "#Min", "#Max", "#n", "#Undefined", "p ≤ 0.05", "Unit of measure"];
+    let columns = ["Metric", "Statistic", "#Mean", "95 % interval", "#Median", "#Min", "#Max", "#n", "#Undefined", "p ≤ 0.05"];
     let mut grid = Grid::new("Over units and channels", MetricRecord::FILE, &columns);
     for row in facts.summaries.iter().filter(|row| row.dataset == dataset) {
         let interval = row.ci.map_or_else(|| MISSING.to_owned(), |(low, high)| interval(low, high));
         let undefined = if row.undefined == 0 { MISSING.to_owned() } else { row.undefined.to_string() };
         grid.push(vec![
             row.metric.as_str().into(),
-            row.statistic.as_str().into(),
+            if row.measure == "1" { row.statistic.as_str().into() } else { format!("{} ({})", row.statistic, row.measure).into() },
             mean(facts, row),
             interval.into(),
             maybe(row.median).into(),
@@ -84,7 +83,6 @@ pub(super) fn metrics(facts: &Facts, dataset: &str) -> Option<Grid> {
             row.n.to_string().into(),
             undefined.into(),
             tested(row).into(),
-            if row.measure == "1" { MISSING.into() } else { row.measure.as_str().into() },
         ]);
     }
     grid.filled().map(Grid::without_empty_columns)

@@ -145,8 +145,8 @@ fn a_summary_is_over_units_and_channels_and_says_what_is_undefined() {
     put(out.path(), &[unit]);
     put(out.path(), &rows);
     let text = written(out.path(), Format::Md);
-    assert!(text.contains("| lz76 | value | 3 | 2 | 1 | 6 | 3 | 1 | bit |"), "{text}");
-    assert!(text.contains("| phi | value | — (phi: one channel is too few) |"), "{text}");
+    assert!(text.contains("| lz76 | value (bit) | 3 | 2 | 1 | 6 | 3 | 1 |"), "{text}");
+    assert!(text.contains("| phi | value (nat) | — (phi: one channel is too few) |"), "{text}");
 }
 
 #[test]

@@ -28,12 +28,13 @@ fn cloud(dataset: &str, name: &str, rows: Vec<&EmbeddingRecord>) -> Option<Figur
         .into_iter()
         .filter_map(|row| match row.vector[..] {
             [] => None,
-            [only] => Some((f64::from(row.index), f64::from(only))),
+            [only] => Some((f64::from(only), 0.0)),
             [x, y, ..] => Some((f64::from(x), f64::from(y))),
         })
         .collect();
-    let x = Axis::around("coordinate 1", points.iter().map(|point| point.0), 0.05)?;
-    let y = Axis::around("coordinate 2", points.iter().map(|point| point.1), 0.05)?;
+    let mut x = Axis::around("coordinate 1", points.iter().map(|point| point.0), 0.05)?;
+    let mut y = Axis::around("coordinate 2", points.iter().map(|point| point.1), 0.05)?;
+    Axis::equalise(&mut x, &mut y);
     let chunk = points.len().div_ceil(STEPS).max(1);
     let marks = points
         .chunks(chunk)

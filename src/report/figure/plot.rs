@@ -3,6 +3,8 @@
 //! Plotters knows no style sheet, so it draws with stand-in colours that are then replaced by CSS variables: one picture for light and dark.
 
 use super::super::number::number;
+use plotters::coord::ranged1d::Ranged;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::{IntoFont, TextStyle};
 use std::fmt::Write;
@@ -12,6 +14,10 @@ const WIDTH: u32 = 1000;
 const HEIGHT: u32 = 640;
 /// Text height in those units (plotters divides by 1.24): 14 px on a desk, 9 px on a phone.
 const TEXT: u32 = 35;
+/// Labels an axis, about.
+const LABELS: usize = 6;
+/// The frame without labels, for axes of equal scale; label widths change it by a few per cent at most.
+const FRAME_RATIO: f64 = 840.0 / 526.0;
 const GRID_INK: RGBColor = RGBColor(1, 1, 1);
 const AXIS_INK: RGBColor = RGBColor(2, 2, 2);
 const TEXT_INK: RGBColor = RGBColor(3, 3, 3);
@@ -40,6 +46,16 @@ impl Axis {
         let (low, high) = if high > low { (low, high) } else { (low / 2.0, high * 2.0) };
         Some(Self { label: label.into(), low, high, log: true, ..Self::default() })
     }
+    /// Widens the axis that has room, so that both have one scale and a circle is round.
+    pub(super) fn equalise(x: &mut Self, y: &mut Self) {
+        let widen = |axis: &mut Self, span: f64| {
+            let more = (span - (axis.high - axis.low)).max(0.0) / 2.0;
+            (axis.low, axis.high) = (axis.low - more, axis.high + more);
+        };
+        let (across, up) = (x.high - x.low, y.high - y.low);
+        widen(x, up * FRAME_RATIO);
+        widen(y, across / FRAME_RATIO);
+    }
     fn place(&self, value: f64) -> Option<f64> {
         let placed = if self.log { value.log10() } else { value };
         (placed.is_finite() && (!self.log || value > 0.0)).then_some(placed)
@@ -52,14 +68,31 @@ impl Axis {
         if self.names.is_some() {
             String::new()
         } else if self.log {
-            let real = 10f64.powf(value);
-            let two_digits: f64 = format!("{real:.1e}").parse().unwrap_or(real);
-            number(two_digits)
+            let wide = (self.high / self.low).log10() > LABELS as f64 / 2.0;
+            log_tick(value, wide)
         } else {
             // A tick that should be 0 may come out as 1e-17.
             number(if value.abs() < 1e-9 * (self.high - self.low).abs() { 0.0 } else { value })
         }
     }
+}
+
+/// A tick at 10 to the `power`. On an axis of many decades only whole powers get a label.
+fn log_tick(power: f64, wide: bool) -> String {
+    let whole = (power - power.round()).abs() < 1e-6;
+    if !wide || (whole && (-3.0..=4.0).contains(&power.round())) {
+        let real = 10f64.powf(power);
+        let two_digits: f64 = format!("{real:.1e}").parse().unwrap_or(real);
+        return number(two_digits);
+    }
+    let raised = |letter: char| match letter {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        digit => char::from_u32(0x2070 + digit.to_digit(10).unwrap_or_default()).unwrap_or(digit),
+    };
+    if whole { format!("10{}", format!("{:.0}", power.round()).chars().map(raised).collect::<String>()) } else { String::new() }
 }
 
 /// What is drawn, in data coordinates.
@@ -116,7 +149,7 @@ type Place = Box<dyn Fn(f64, f64) -> (f64, f64)>;
 fn frame(plot: &Plot, svg: &mut String) -> Result<Place, Box<dyn std::error::Error>> {
     let (x, y) = (plot.x.range(), plot.y.range());
     let root = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
-    let (left, bottom) = (if plot.y.names.is_some() { 190 } else { 130 }, if plot.x.names.is_some() { 150 } else { 100 });
+    let (left, bottom) = label_areas(plot);
     let mut chart = ChartBuilder::on(&root)
         .margin_top(14)
         .margin_right(30)
@@ -131,8 +164,8 @@ fn frame(plot: &Plot, svg: &mut String) -> Result<Place, Box<dyn std::error::Err
         .axis_style(AXIS_INK)
         .label_style(text.clone())
         .axis_desc_style(text)
-        .x_labels(6)
-        .y_labels(6)
+        .x_labels(LABELS)
+        .y_labels(LABELS)
         .x_label_formatter(&|value| plot.x.tick(*value))
         .y_label_formatter(&|value| plot.y.tick(*value))
         .x_desc(plot.x.label.clone())
@@ -149,6 +182,22 @@ fn frame(plot: &Plot, svg: &mut String) -> Result<Place, Box<dyn std::error::Err
         let up = (py - y.start) / (y.end - y.start);
         (low.0 + across * (high.0 - low.0), low.1 + up * (high.1 - low.1))
     }))
+}
+
+/// Room for the labels left of the frame and below it.
+fn label_areas(plot: &Plot) -> (u32, u32) {
+    let longest = |names: &[(f64, String)]| names.iter().map(|(_, name)| name.chars().count()).max().unwrap_or(0) as u32;
+    let ticks = RangedCoordf64::from(plot.y.range()).key_points(LABELS);
+    let widest = ticks.iter().map(|&tick| plot.y.tick(tick).chars().count()).max().unwrap_or(0) as u32;
+    let left = match &plot.y.names {
+        Some(names) => 40 + 15 * longest(names) + if plot.y.label.is_empty() { 0 } else { 50 },
+        None => 75 + 17 * widest,
+    };
+    let bottom = match &plot.x.names {
+        Some(names) => 45 + 8 * longest(names) + if plot.x.label.is_empty() { 0 } else { 50 },
+        None => 100,
+    };
+    (left, bottom)
 }
 
 fn paint(out: &mut String, mark: &Mark, place: &dyn Fn(f64, f64) -> Option<(f64, f64)>) {
@@ -285,7 +334,7 @@ mod tests {
         let path = svg.split("class=\"dots\" d=\"").nth(1).unwrap().split('"').next().unwrap();
         assert_eq!(path.matches('M').count(), 1);
         let x: f64 = path[1..].split(' ').next().unwrap().parse().unwrap();
-        assert!((x - (130.0 + 970.0) / 2.0).abs() < 3.0, "{x}");
+        assert!((x - (109.0 + 970.0) / 2.0).abs() < 3.0, "{x}");
     }
 
     #[test]

@@ -97,11 +97,12 @@ impl Diagram<'_> {
 
 fn scatter(diagram: &Diagram<'_>) -> Figure {
     let (low, high) = (diagram.low - 0.03 * diagram.span(), diagram.high + 0.16 * diagram.span());
+    let right = diagram.high + 0.03 * diagram.span();
     let never = diagram.high + 0.09 * diagram.span();
     let any_infinite = diagram.by_dim.values().flatten().any(|pair| pair.1 == f64::INFINITY);
     let mut marks = vec![Mark::Line { points: vec![(low, low), (diagram.high, diagram.high)], colour: "axis".into(), dashed: false }];
     if any_infinite {
-        marks.push(Mark::Line { points: vec![(low, never), (high, never)], colour: "axis".into(), dashed: true });
+        marks.push(Mark::Line { points: vec![(low, never), (right, never)], colour: "axis".into(), dashed: true });
         marks.push(Mark::Note { at: (diagram.low + 0.72 * diagram.span(), never + 0.015 * diagram.span()), text: "never dies".into() });
     }
     let mut left_out = 0;
@@ -117,7 +118,7 @@ fn scatter(diagram: &Diagram<'_>) -> Figure {
         keys: diagram.keys(),
         svg: draw(&Plot {
             label: diagram.label("Persistence diagram"),
-            x: Axis { label: "birth".into(), low, high: diagram.high + 0.03 * diagram.span(), ..Axis::default() },
+            x: Axis { label: "birth".into(), low, high: right, ..Axis::default() },
             y: Axis { label: "death".into(), low, high, ..Axis::default() },
             marks,
         }),
@@ -161,7 +162,8 @@ fn steps(diagram: &Diagram<'_>) -> impl Iterator<Item = f64> + Clone {
     (0..=CURVE_STEPS).map(move |step| low + span * step as f64 / CURVE_STEPS as f64)
 }
 
-/// Classes alive at each filtration value; on a log axis would hide zero, so each dimension is drawn as a share of its maximum.
+/// Classes alive at each filtration value. Dimensions differ by orders of magnitude and a logarithmic axis would hide zero,
+/// so each is drawn as a share of its maximum.
 fn betti(diagram: &Diagram<'_>) -> Figure {
     let (mut marks, mut keys) = (Vec::new(), Vec::new());
     for (&dim, pairs) in &diagram.by_dim {
