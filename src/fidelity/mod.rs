@@ -1,4 +1,16 @@
 //! Biological-fidelity tests: one file a test, one line in [`TESTS`]; `score.rs` is the only place that sees many units.
+//!
+//! A test turns one segment of a recording into a [`Profile`] and says how far two profiles are apart. [`score()`] makes a number
+//! between 0 and 1 of the distances, by what real recordings of the reference are apart from each other. It says "as close to the
+//! reference as its own held-out recordings", never "biological".
+
+mod bootstrap;
+pub mod power_spectrum;
+mod score;
+mod segment;
+
+pub use score::{Score, score};
+pub use segment::{Group, Segment, segments};
 
 use crate::data::{Series, SpikeTrain};
 use crate::spec::Entry;
@@ -19,6 +31,10 @@ pub struct Profile {
 pub trait Test: Send + Sync + std::fmt::Debug {
     /// Its name in `tests = […]`.
     fn name(&self) -> &'static str;
+    /// Tests of one family count once in the total, by the worst of them.
+    fn family(&self) -> &'static str {
+        self.name()
+    }
     /// Name of the statistic in `fidelity.parquet`.
     fn statistic(&self) -> &'static str;
     /// The profile of one segment.
@@ -26,7 +42,7 @@ pub trait Test: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Why this segment cannot be tested (too short, silent).
     fn profile(&self, series: &Series, trains: Option<&[SpikeTrain]>) -> Result<Profile, String>;
-    /// Distance between two profiles, 0 for equal ones.
+    /// Distance between two profiles: 0 for equal ones, the same both ways, finite.
     ///
     /// # Errors
     /// When they have nothing in common.
@@ -38,7 +54,7 @@ pub trait Test: Send + Sync + std::fmt::Debug {
 }
 
 /// All tests of this version.
-pub static TESTS: &[Entry<dyn Test>] = &[];
+pub static TESTS: &[Entry<dyn Test>] = &[power_spectrum::ENTRY];
 
 /// Tests that the contract names and this version does not have yet.
 pub const LATER: &[&str] = &["avalanches", "small-world", "metastability", "spike-statistics"];

@@ -14,7 +14,7 @@ pub(super) fn minimise(data: &[f64], start: &[f64], bounds: (&[f64], &[f64]), mo
     let n = start.len();
     let clip = |at: usize, value: f64| value.max(bounds.0[at]).min(bounds.1[at]);
     let mut state = Normal::at(data, start.iter().enumerate().map(|(at, &value)| clip(at, value)).collect(), &model);
-    let mut damping = 1e-3;
+    let mut damping = 0.1;
     let mut small_steps = 0;
     for _ in 0..MOST_STEPS {
         let held = |at: usize| {
