@@ -2,6 +2,10 @@
 //!
 //! Opening reads headers only. Bulk data are read a window at a time, and never more than the window needs.
 
+pub mod filter;
+pub mod hdf5;
+pub mod nwb;
+
 use crate::data::{Content, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
