@@ -55,7 +55,9 @@ impl Column {
         match self {
             Self::Bool(cells) => {
                 let wanted = wanted.trim().to_lowercase();
-                cells.get(row).is_some_and(|&cell| if cell { wanted == "true" || wanted == "1" } else { wanted == "false" || wanted == "0" })
+                cells
+                    .get(row)
+                    .is_some_and(|&cell| if cell { wanted == "true" || wanted == "1" } else { wanted == "false" || wanted == "0" })
             }
             Self::Text(cells) if cells.get(row).is_some_and(|cell| cell.as_deref() == Some(wanted)) => true,
             _ => match (self.number(row), wanted.trim().parse::<f64>()) {
@@ -130,7 +132,11 @@ pub fn select(filter: &Filter, table: &Table<'_>) -> Result<Kept, ReadError> {
         rows = rows.into_iter().step_by(filter.every).collect();
         parts.push(format!("every={}", filter.every));
     }
-    let notes = if parts.is_empty() { Vec::new() } else { vec![format!("{} {}, {} kept by {}", table.n_rows, table.rows_are, rows.len(), parts.join(", "))] };
+    let notes = if parts.is_empty() {
+        Vec::new()
+    } else {
+        vec![format!("{} {}, {} kept by {}", table.n_rows, table.rows_are, rows.len(), parts.join(", "))]
+    };
     Ok(Kept { rows, notes })
 }
 
@@ -172,7 +178,8 @@ mod tests {
     use super::*;
 
     fn run(conditions: &[(&str, Condition)], every: usize) -> Result<Kept, ReadError> {
-        let filter = Filter { conditions: conditions.iter().map(|(name, condition)| ((*name).to_owned(), condition.clone())).collect(), every };
+        let filter =
+            Filter { conditions: conditions.iter().map(|(name, condition)| ((*name).to_owned(), condition.clone())).collect(), every };
         let column = |name: &str| {
             Ok(match name {
                 "quality" => Column::Text(vec![Some("good".into()), Some("mua".into()), None, Some("good".into())]),

@@ -8,8 +8,11 @@ pub use matrix::{Layout, Matrix, channels, samples, series};
 pub use shim::{Array, Element, File, FilterStep, Kind, Member, absolute, join};
 pub use trains::{Source, Trains, extremes, ranges, span_of};
 
-use super::{Filter, filter::{self, Column, Kept}};
 use super::{Channel, Format, Header, Inspection, Problem, ReadError, Reader, Request, SeriesSummary, SignalKind};
+use super::{
+    Filter,
+    filter::{self, Column, Kept},
+};
 use crate::data::{Content, DistanceMatrix, Points, Span};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -91,10 +94,15 @@ fn open_matrix(file: File, data: Array, request: &Request) -> Result<(Matrix, He
     header.channels = kept.rows.iter().map(|&column| header.channels[column].clone()).collect();
     header.notes.extend(kept.notes);
     if matrix.data.shape.len() == 2 && matrix.data.shape[0] < matrix.data.shape[1] {
-        header.notes.push(format!("{} rows by {} columns: rows are taken as {}", matrix.data.shape[0], matrix.data.shape[1], match request.signal {
-            SignalKind::Series => "time",
-            _ => "points",
-        }));
+        header.notes.push(format!(
+            "{} rows by {} columns: rows are taken as {}",
+            matrix.data.shape[0],
+            matrix.data.shape[1],
+            match request.signal {
+                SignalKind::Series => "time",
+                _ => "points",
+            }
+        ));
     }
     matrix.scale.truncate(kept.rows.len());
     matrix.columns = kept.rows;
@@ -117,7 +125,9 @@ fn points_of(data: &Array) -> Result<usize, ReadError> {
             // n (n - 1) / 2 = length
             let n = ((1.0 + (1.0 + 8.0 * *length as f64).sqrt()) / 2.0).round() as usize;
             let fits = n.saturating_mul(n.saturating_sub(1)) / 2 == *length;
-            fits.then_some(n).ok_or_else(|| data.error("bad-value", format!("{length} distances are no lower triangle")).hint("n points have n (n - 1) / 2"))
+            fits.then_some(n).ok_or_else(|| {
+                data.error("bad-value", format!("{length} distances are no lower triangle")).hint("n points have n (n - 1) / 2")
+            })
         }
         shape => Err(data.error("bad-value", format!("distances must be square or a lower triangle, not {shape:?}"))),
     }
@@ -146,14 +156,18 @@ impl Reader for HdfReader {
             Body::Distances(data) => {
                 let values = data.numbers()?;
                 let n = points_of(data)?;
-                let made = if data.shape.len() == 2 { DistanceMatrix::from_square(n, &values) } else { DistanceMatrix::from_lower(n, values) };
+                let made =
+                    if data.shape.len() == 2 { DistanceMatrix::from_square(n, &values) } else { DistanceMatrix::from_lower(n, values) };
                 made.map(Content::Distances).map_err(|error| data.error("bad-value", error.to_string()))
             }
         }
     }
 
     fn interval_column(&self, _: &str, _: &str) -> Result<Vec<f64>, ReadError> {
-        Err(self.file.error("unsupported", "plain HDF5 files have no interval tables").hint("cut windows with `length_s`, or use an NWB file"))
+        Err(self
+            .file
+            .error("unsupported", "plain HDF5 files have no interval tables")
+            .hint("cut windows with `length_s`, or use an NWB file"))
     }
 }
 
@@ -193,7 +207,11 @@ fn find_matrix(file: &File, request: &Request) -> Result<Array, ReadError> {
     }
     let mut found: Vec<Array> = arrays(file).0.into_iter().filter(is_matrix).collect();
     let listed: Vec<String> = found.iter().map(|array| format!("{} {:?}", array.path, array.shape)).collect();
-    let hint = if listed.is_empty() { "the file has no numeric array of one or two dimensions".to_owned() } else { format!("there are: {}", listed.join(", ")) };
+    let hint = if listed.is_empty() {
+        "the file has no numeric array of one or two dimensions".to_owned()
+    } else {
+        format!("there are: {}", listed.join(", "))
+    };
     if let Some(path) = request.series.first() {
         return Err(file.error("no-series", "there is no array here").at(path).hint(hint));
     }
@@ -212,7 +230,9 @@ fn open_spikes(file: &File, request: &Request) -> Result<(Trains, Header), ReadE
         .filter(|(_, array)| array.element.is_number() && array.shape.len() == 1)
         .collect();
     // Numbers in names count as numbers: unit 10 after unit 2.
-    units.sort_by_key(|(name, _)| (name.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u64>().unwrap_or(u64::MAX), name.clone()));
+    units.sort_by_key(|(name, _)| {
+        (name.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u64>().unwrap_or(u64::MAX), name.clone())
+    });
     if units.is_empty() {
         let hint = "spikes are a group with one 1-D array of times (seconds) a unit: name it with `series`";
         return Err(file.error("no-units", "there are no arrays of spike times here").at(group).hint(hint));
@@ -262,7 +282,10 @@ fn inspect(path: &Path) -> Result<Inspection, ReadError> {
     let summary = |array: Array| {
         let filters = array.filters();
         let missing = filters.iter().filter(|step| !step.available);
-        problems.extend(missing.map(|step| Problem { path: array.path.clone(), what: format!("filter {} (id {}) is not available here", step.name, step.id) }));
+        problems.extend(missing.map(|step| Problem {
+            path: array.path.clone(),
+            what: format!("filter {} (id {}) is not available here", step.name, step.id),
+        }));
         SeriesSummary {
             kind: "dataset".to_owned(),
             dtype: array.element.numpy_name(),

@@ -359,7 +359,9 @@ impl Array {
         if let Some(step) = self.filters().into_iter().find(|step| !step.available) {
             let hint = "install the plugin and point HDF5_PLUGIN_PATH at it: pip install hdf5plugin; \
                         export HDF5_PLUGIN_PATH=$(python -c 'import hdf5plugin; print(hdf5plugin.PLUGIN_PATH)')";
-            return Err(self.error("unsupported", format!("compressed with filter {} (id {}), which is not available here", step.name, step.id)).hint(hint));
+            return Err(self
+                .error("unsupported", format!("compressed with filter {} (id {}), which is not available here", step.name, step.id))
+                .hint(hint));
         }
         let declared = (values as u64).saturating_mul(self.element_bytes() as u64);
         let stored = self.stored_bytes();
@@ -368,13 +370,16 @@ impl Array {
             return Err(self.error("damaged", what).hint("the file was written incompletely: write or download it again"));
         }
         if values > MAX_VALUES {
-            return Err(self.error("too-large", format!("{values} values at once need {} GiB", values >> 27)).hint("ask for shorter windows or fewer channels"));
+            return Err(self
+                .error("too-large", format!("{values} values at once need {} GiB", values >> 27))
+                .hint("ask for shorter windows or fewer channels"));
         }
         Ok(())
     }
 
     fn damaged(&self, error: &::hdf5::Error) -> ReadError {
-        self.error("damaged", format!("HDF5 cannot read the values: {error}")).hint("compare its checksum with the source and download it again")
+        self.error("damaged", format!("HDF5 cannot read the values: {error}"))
+            .hint("compare its checksum with the source and download it again")
     }
 }
 
@@ -443,13 +448,16 @@ fn filter_name(id: i32) -> String {
 /// The size of a file that exists, is a file, and may be read.
 fn readable_size(path: &Path) -> Result<u64, ReadError> {
     let about = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => ReadError::new(path, "missing", "there is no such file").hint("check the path; relative paths start at the job file"),
+        std::io::ErrorKind::NotFound => {
+            ReadError::new(path, "missing", "there is no such file").hint("check the path; relative paths start at the job file")
+        }
         _ => ReadError::new(path, "unreadable", error.to_string()),
     })?;
     if about.is_dir() {
         return Err(ReadError::new(path, "not-hdf5", "is a folder, not a file").hint("give a file, or a glob such as `folder/*.nwb`"));
     }
-    std::fs::File::open(path).map_err(|error| ReadError::new(path, "unreadable", error.to_string()).hint("check the file's permissions"))?;
+    std::fs::File::open(path)
+        .map_err(|error| ReadError::new(path, "unreadable", error.to_string()).hint("check the file's permissions"))?;
     Ok(about.len())
 }
 
@@ -457,7 +465,8 @@ fn open_error(path: &Path, size: u64, error: &::hdf5::Error) -> ReadError {
     let frames = error.stack();
     let truncated = frames.as_ref().and_then(|stack| stack.iter().find(|frame| frame.desc().contains("truncated file")));
     if let Some(frame) = truncated {
-        let expected = frame.desc().split("stored_eof = ").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+        let expected =
+            frame.desc().split("stored_eof = ").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
         let expected = expected.filter(|digits| !digits.is_empty()).unwrap_or_else(|| "more".to_owned());
         return ReadError::new(path, "truncated", format!("the file ends early: {expected} bytes expected, {size} there"))
             .hint("the download or copy was interrupted: fetch the file again");
@@ -466,5 +475,6 @@ fn open_error(path: &Path, size: u64, error: &::hdf5::Error) -> ReadError {
         return ReadError::new(path, "not-hdf5", format!("not an HDF5 file ({size} bytes)"))
             .hint("an .nwb file that is a folder is NWB Zarr, which is not read; an empty or text file is often a failed download or a Git LFS pointer");
     }
-    ReadError::new(path, "damaged", format!("HDF5 cannot open the file: {error}")).hint("compare its checksum with the source and download it again")
+    ReadError::new(path, "damaged", format!("HDF5 cannot open the file: {error}"))
+        .hint("compare its checksum with the source and download it again")
 }

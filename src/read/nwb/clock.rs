@@ -67,7 +67,9 @@ impl Clock {
             Some(step_s) if step_s > 0.0 && first[0].is_finite() && last_s.is_finite() => {
                 Ok(Self::Stamps { times, t0_s: first[0], last_s, rate_hz: 1.0 / step_s })
             }
-            _ => Err(times.error("bad-value", "the timestamps do not move forward").hint("events and other irregular data are no regular series")),
+            _ => Err(times
+                .error("bad-value", "the timestamps do not move forward")
+                .hint("events and other irregular data are no regular series")),
         }
     }
 
@@ -122,7 +124,9 @@ impl Clock {
         };
         let wanted = (span.length_s() * self.rate_hz()).round();
         if !(wanted >= 1.0) {
-            return Err(data.error("bad-value", format!("the window from {} s to {} s is shorter than a sample", span.start_s, span.stop_s)));
+            return Err(
+                data.error("bad-value", format!("the window from {} s to {} s is shorter than a sample", span.start_s, span.stop_s))
+            );
         }
         let whole = self.span(n_samples);
         let outside = || {
@@ -143,7 +147,8 @@ impl Clock {
             Self::Stamps { times, .. } => {
                 let stamp = times.block(&[rows.start..rows.start + 1])?[0];
                 if (stamp - span.start_s).abs() > GAP / self.rate_hz() {
-                    let what = format!("the window starts at {} s, where nothing was recorded: the next sample is at {stamp} s", span.start_s);
+                    let what =
+                        format!("the window starts at {} s, where nothing was recorded: the next sample is at {stamp} s", span.start_s);
                     return Err(times.error("gap", what));
                 }
                 stamp

@@ -88,7 +88,11 @@ fn by_electrode_id(file: &File, units: &Table) -> Result<(Vec<Option<String>>, V
     let Column::Number(wanted) = units.column(file, "peak_channel_id")? else { return Ok((vec![None; units.rows], Vec::new())) };
     let found: Vec<Option<usize>> = wanted.iter().map(|&id| rows.get(&(id as i64)).copied()).collect();
     let lost = found.iter().filter(|row| row.is_none()).count();
-    let notes = if lost > 0 { vec![format!("{lost} units have a peak_channel_id that the electrodes table lacks: their area is unknown")] } else { Vec::new() };
+    let notes = if lost > 0 {
+        vec![format!("{lost} units have a peak_channel_id that the electrodes table lacks: their area is unknown")]
+    } else {
+        Vec::new()
+    };
     Ok((found.into_iter().map(|row| electrodes.locations.get(row?)?.clone()).collect(), notes))
 }
 
@@ -115,7 +119,10 @@ fn by_electrode_row(file: &File, units: &Table) -> Result<Vec<Option<String>>, R
     let values: Vec<Option<i64>> = firsts.into_iter().map(|first| values.get(first?).copied()).collect();
     let given: Vec<i64> = values.iter().flatten().copied().collect();
     let mut rows = region_rows(file, &path, &given, electrodes.table.rows)?.into_iter();
-    Ok(values.into_iter().map(|value| value.and_then(|_| rows.next()).and_then(|row| electrodes.locations.get(row).cloned().flatten())).collect())
+    Ok(values
+        .into_iter()
+        .map(|value| value.and_then(|_| rows.next()).and_then(|row| electrodes.locations.get(row).cloned().flatten()))
+        .collect())
 }
 
 fn labels(column: &Column) -> Vec<Option<String>> {

@@ -89,12 +89,15 @@ fn interval_column(file: &File, wanted: &str, column: &str) -> Result<Vec<f64>, 
     let Some(table) = found else {
         let names: Vec<String> = file.members("/intervals").into_iter().map(|member| member.name).collect();
         let tables: Vec<Table> = names.iter().filter_map(|name| Table::open(file, &format!("/intervals/{name}"))).collect();
-        let listed: Vec<String> = tables.iter().map(|table| format!("{} ({} rows)", table.path.trim_start_matches('/'), table.rows)).collect();
-        let hint = if listed.is_empty() { "the file has no interval tables".to_owned() } else { format!("there are: {}", listed.join(", ")) };
+        let listed: Vec<String> =
+            tables.iter().map(|table| format!("{} ({} rows)", table.path.trim_start_matches('/'), table.rows)).collect();
+        let hint =
+            if listed.is_empty() { "the file has no interval tables".to_owned() } else { format!("there are: {}", listed.join(", ")) };
         return Err(file.error("bad-value", format!("there is no interval table `{wanted}`")).hint(hint));
     };
     if !table.has(column) && column != "id" {
-        let meant = nearest(column, table.columns.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        let meant =
+            nearest(column, table.columns.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
         let hint = format!("{meant}columns of its {} rows: {}", table.rows, table.columns.join(", "));
         return Err(file.error("bad-value", format!("the table has no column `{column}`")).at(&table.path).hint(hint));
     }

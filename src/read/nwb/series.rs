@@ -36,7 +36,10 @@ impl SeriesSource {
 /// Whether a group is a time series with numbers in one or two dimensions and a clock.
 fn is_candidate(file: &File, node: &walk::Node) -> bool {
     let timed = node.has_array("timestamps") || node.has_array("starting_time");
-    timed && node.has_array("data") && !node.has_array("external_file") && file.array(&join(&node.path, "data")).is_some_and(|data| is_series(&data))
+    timed
+        && node.has_array("data")
+        && !node.has_array("external_file")
+        && file.array(&join(&node.path, "data")).is_some_and(|data| is_series(&data))
 }
 
 fn is_series(data: &Array) -> bool {
@@ -65,8 +68,12 @@ fn find(file: &File, wanted: Option<&str>) -> Result<String, ReadError> {
     let found = candidates(file, &walk::walk(file));
     match found.as_slice() {
         [only] => Ok(only.clone()),
-        [] => Err(file.error("no-series", "the file has no numeric time series").hint("`inspect` lists what it has; spike times are read with signal = \"spikes\"")),
-        _ => Err(file.error("no-series", format!("there are {} time series", found.len())).hint(format!("choose one with `series`: {}", found.join(", ")))),
+        [] => Err(file
+            .error("no-series", "the file has no numeric time series")
+            .hint("`inspect` lists what it has; spike times are read with signal = \"spikes\"")),
+        _ => Err(file
+            .error("no-series", format!("there are {} time series", found.len()))
+            .hint(format!("choose one with `series`: {}", found.join(", ")))),
     }
 }
 
@@ -98,7 +105,15 @@ pub fn open(file: File, request: &Request) -> Result<(SeriesSource, Header, File
     let channels = kept.rows.iter().map(|&channel| all[channel].clone()).collect();
     let matrix = Matrix { data, layout, columns: kept.rows, scale, offset };
     let span = clock.span(n_samples);
-    let header = Header { channels, n_channels_total: n_channels, rate_hz: Some(clock.rate_hz()), n_samples: Some(n_samples), span, unit_of_measure, notes };
+    let header = Header {
+        channels,
+        n_channels_total: n_channels,
+        rate_hz: Some(clock.rate_hz()),
+        n_samples: Some(n_samples),
+        span,
+        unit_of_measure,
+        notes,
+    };
     let (matrix, clock, file) = reopen(matrix, clock, file)?;
     Ok((SeriesSource { matrix, clock }, header, file))
 }
@@ -127,7 +142,9 @@ fn check_data(file: &File, group: &str, data: &Array) -> Result<(), ReadError> {
     }
     if data.shape.len() > 2 {
         let what = format!("data of shape {:?} have {} dimensions", data.shape, data.shape.len());
-        return Err(data.error("unsupported", what).hint("a series has time, or time and channels; images and decompositions are not read"));
+        return Err(data
+            .error("unsupported", what)
+            .hint("a series has time, or time and channels; images and decompositions are not read"));
     }
     if !data.element.is_number() {
         return Err(data.error("unsupported", format!("data of type {} are not numbers", data.element.numpy_name())));
@@ -217,7 +234,9 @@ fn clock(
     let disagree = |a: f64, b: f64| (a - b).abs() > 0.01 * b.abs();
     let clock = if let Some(times) = stamps {
         if times.len() != n_samples {
-            return Err(times.error("damaged", format!("{} timestamps for {n_samples} samples", times.len())).hint("the file was cut: fetch it again"));
+            return Err(times
+                .error("damaged", format!("{} timestamps for {n_samples} samples", times.len()))
+                .hint("the file was cut: fetch it again"));
         }
         let clock = Clock::from_stamps(times)?;
         if let Some(rate) = rate.filter(|&rate| disagree(rate, clock.rate_hz())) {

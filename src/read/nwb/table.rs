@@ -39,7 +39,8 @@ impl Table {
             .or_else(|| columns.iter().find(|name| ragged(name)).and_then(|name| length(&format!("{name}_index"))))
             .or_else(|| columns.iter().find_map(|name| length(name)))
             .unwrap_or(0);
-        let plain = columns.iter().filter(|name| !ragged(name) && file.array(&join(path, name)).is_some_and(|array| is_plain(&array, rows)));
+        let plain =
+            columns.iter().filter(|name| !ragged(name) && file.array(&join(path, name)).is_some_and(|array| is_plain(&array, rows)));
         let plain = plain.cloned().collect();
         Some(Self { path: path.to_owned(), columns, missing, plain, rows })
     }
@@ -84,9 +85,7 @@ fn read(array: &Array) -> Result<Column, ReadError> {
     use crate::read::hdf5::Element;
     Ok(match array.element {
         Element::Bool => Column::Bool(array.numbers()?.into_iter().map(|cell| cell != 0.0).collect()),
-        _ if array.element.is_text() => {
-            Column::Text(array.texts()?.into_iter().map(|cell| (!cell.is_empty()).then_some(cell)).collect())
-        }
+        _ if array.element.is_text() => Column::Text(array.texts()?.into_iter().map(|cell| (!cell.is_empty()).then_some(cell)).collect()),
         _ => Column::Number(array.numbers()?),
     })
 }

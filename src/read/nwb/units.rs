@@ -30,7 +30,8 @@ pub fn open_table(file: &File, path: &str) -> Result<Units, ReadError> {
         return Err(file.error("no-units", "the units table holds no spike_times").at(path).hint(format!("its columns: {columns}")));
     };
     let rows = table.as_ref().map(|table| table.rows);
-    let table = table.unwrap_or_else(|| Table { path: path.to_owned(), columns: Vec::new(), missing: Vec::new(), plain: Vec::new(), rows: 0 });
+    let table =
+        table.unwrap_or_else(|| Table { path: path.to_owned(), columns: Vec::new(), missing: Vec::new(), plain: Vec::new(), rows: 0 });
     let cut = match &index {
         Some(index) => cut(index, &times)?,
         None if rows == Some(1) => vec![0..times.len()],
@@ -66,9 +67,10 @@ pub fn candidates(tree: &Tree) -> Vec<String> {
 
 /// NWB 1.x: `/processing/<module>/UnitTimes/<unit>/times`, one array a unit.
 pub fn legacy(file: &File, tree: &Tree) -> Option<Units> {
-    let home = tree.nodes.iter().find(|node| {
-        node.path.rsplit('/').next() == Some("UnitTimes") || walk::class(file, &node.path).as_deref() == Some("UnitTimes")
-    })?;
+    let home = tree
+        .nodes
+        .iter()
+        .find(|node| node.path.rsplit('/').next() == Some("UnitTimes") || walk::class(file, &node.path).as_deref() == Some("UnitTimes"))?;
     let mut units: Vec<(String, Array)> = home
         .members
         .iter()
@@ -104,13 +106,19 @@ pub fn find(file: &File, wanted: Option<&str>) -> Result<Units, ReadError> {
     let tree = walk::walk(file);
     let found = candidates(&tree);
     if let Some(path) = wanted {
-        let hint = if found.is_empty() { "the file has no table with spike_times".to_owned() } else { format!("tables with spike_times: {}", found.join(", ")) };
+        let hint = if found.is_empty() {
+            "the file has no table with spike_times".to_owned()
+        } else {
+            format!("tables with spike_times: {}", found.join(", "))
+        };
         return Err(file.error("no-units", "there is no units table here").at(path).hint(hint));
     }
     match found.as_slice() {
         [only] => open_table(file, only),
         [] => legacy(file, &tree).ok_or_else(|| nothing(file, &tree)),
-        several => Err(file.error("no-units", "there are several units tables").hint(format!("choose one with `series`: {}", several.join(", ")))),
+        several => {
+            Err(file.error("no-units", "there are several units tables").hint(format!("choose one with `series`: {}", several.join(", "))))
+        }
     }
 }
 
@@ -120,7 +128,11 @@ fn nothing(file: &File, tree: &Tree) -> ReadError {
         return file.error("no-units", format!("the units table has {} rows and no spike_times", units.rows)).at("/units").hint(hint);
     }
     let series = super::series::candidates(file, tree);
-    let hint = if series.is_empty() { "it has no time series either".to_owned() } else { format!("it has the time series {}: use signal = \"series\"", series.join(", ")) };
+    let hint = if series.is_empty() {
+        "it has no time series either".to_owned()
+    } else {
+        format!("it has the time series {}: use signal = \"series\"", series.join(", "))
+    };
     file.error("no-units", "the file has no units table").hint(hint)
 }
 
@@ -140,7 +152,8 @@ pub fn open(file: &File, request: &Request) -> Result<(Trains, Header), ReadErro
     let (locations, mut notes) = unit_locations(file, &units.table)?;
     let kept = select(file, request, &units, &locations, span.length_s())?;
     notes.extend(kept.notes);
-    let channels: Vec<Channel> = kept.rows.iter().map(|&row| Channel { name: units.ids[row].clone(), location: locations[row].clone() }).collect();
+    let channels: Vec<Channel> =
+        kept.rows.iter().map(|&row| Channel { name: units.ids[row].clone(), location: locations[row].clone() }).collect();
     let unplaced = channels.iter().filter(|channel| channel.location.is_none()).count();
     if unplaced > 0 {
         notes.push(format!("{unplaced} of {} units have no brain area", channels.len()));

@@ -22,10 +22,6 @@ impl Node {
     pub fn has_array(&self, name: &str) -> bool {
         self.members.iter().any(|member| member.name == name && member.kind == Kind::Dataset)
     }
-    /// Names of its datasets.
-    pub fn arrays(&self) -> impl Iterator<Item = &str> {
-        self.members.iter().filter(|member| member.kind == Kind::Dataset).map(|member| member.name.as_str())
-    }
 }
 
 /// All groups of a file, each once however many links lead to it, by path.
