@@ -3,8 +3,11 @@
 //! Opening reads headers only. Bulk data are read a window at a time, and never more than the window needs.
 
 mod csv;
+pub mod filter;
+pub mod hdf5;
 mod memory;
 mod npy;
+pub mod nwb;
 mod parquet;
 pub mod simulate;
 
@@ -127,7 +130,36 @@ pub struct Format {
 }
 
 /// All formats of this version.
-pub static READERS: &[&Format] = &[&npy::FORMAT, &csv::FORMAT, &parquet::FORMAT];
+pub static READERS: &[&Format] = &[&nwb::FORMAT, &hdf5::FORMAT, &npy::FORMAT, &csv::FORMAT, &parquet::FORMAT];
+
+/// The format of a file: by its ending, else by its first bytes. A file that calls itself NWB in an HDF5 ending counts as NWB.
+pub fn format_of(path: &Path) -> Option<&'static Format> {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let by_ending = READERS.iter().copied().find(|format| format.extensions.contains(&ending.as_str()));
+    let format = by_ending.or_else(|| by_first_bytes(path));
+    match format {
+        Some(format) if format.name == hdf5::FORMAT.name && nwb::is_nwb(path) => Some(&nwb::FORMAT),
+        format => format,
+    }
+}
+
+fn by_first_bytes(path: &Path) -> Option<&'static Format> {
+    use std::io::Read;
+    let mut first = [0; 8];
+    std::fs::File::open(path).ok()?.read_exact(&mut first).ok()?;
+    match &first {
+        [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n'] => Some(&hdf5::FORMAT),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(&npy::FORMAT),
+        [b'P', b'A', b'R', b'1', ..] => Some(&parquet::FORMAT),
+        _ => None,
+    }
+}
+
+/// Version of the HDF5 library that is linked in.
+pub fn hdf5_version() -> String {
+    let (major, minor, release) = ::hdf5::library_version();
+    format!("{major}.{minor}.{release}")
+}
 
 /// Formats that the contract names and this version does not have yet.
 pub const LATER: &[&str] = &["text", "jsonl"];

@@ -2,7 +2,7 @@
 
 use super::Slot;
 use super::part::{Part, Task};
-use crate::fidelity::score::{self, Group};
+use crate::fidelity::{self, Group, Profile};
 use crate::job::{Aggregate, Expectation, Job, Published};
 use crate::seed;
 use crate::table::{ExpectationRecord, FidelityRecord, MetricRecord};
@@ -13,12 +13,16 @@ pub(crate) fn fidelity(job: &Job, slots: &[Slot]) -> Vec<FidelityRecord> {
     let group = |&index: &usize| group(job, slots, index);
     let references: Vec<Group> = stage.references.iter().map(group).collect();
     let candidates: Vec<Group> = stage.candidates.iter().map(group).collect();
-    let name = references.iter().map(|group| group.id.as_str()).collect::<Vec<_>>().join("+");
-    score::score(&stage.tests, &references, &candidates, seed::of(job.seed, &["fidelity"]))
+    fidelity::score(&stage.tests, &references, &candidates, seed::of(job.seed, &["fidelity"]))
         .into_iter()
+        .inspect(|score| {
+            if let Some(reason) = &score.reason {
+                tracing::warn!("fidelity of {} by {}: {reason}", score.dataset, score.test);
+            }
+        })
         .map(|score| FidelityRecord {
-            dataset: score.candidate,
-            reference: name.clone(),
+            dataset: score.dataset,
+            reference: score.reference,
             test: score.test,
             statistic: score.statistic,
             observed: score.observed,
@@ -35,15 +39,19 @@ pub(crate) fn fidelity(job: &Job, slots: &[Slot]) -> Vec<FidelityRecord> {
 /// The profiles of a dataset's segments, by test.
 fn group(job: &Job, slots: &[Slot], dataset: usize) -> Group {
     let n_tests = job.fidelity.as_ref().map_or(0, |stage| stage.tests.len());
-    let mut profiles = vec![Vec::new(); n_tests];
+    let mut segments = Vec::new();
     for slot in slots.iter().filter(|slot| slot.unit.dataset == dataset) {
+        let mut by_test: Vec<&[Result<Profile, String>]> = vec![&[]; n_tests];
         for wanted in &slot.wanted {
             if let (Task::Fidelity(at), Some(Part::Fidelity(found))) = (wanted.task, slot.stored.part(&wanted.key)) {
-                profiles[at].extend(found.iter().cloned());
+                by_test[at] = found;
             }
         }
+        let n_segments = by_test.iter().map(|found| found.len()).max().unwrap_or(0);
+        let missing = || Err("this segment could not be read".to_owned());
+        segments.extend((0..n_segments).map(|at| by_test.iter().map(|found| found.get(at).cloned().unwrap_or_else(missing)).collect()));
     }
-    Group { id: job.datasets[dataset].id.clone(), profiles }
+    Group { id: job.datasets[dataset].id.clone(), segments }
 }
 
 /// Candidates whose overall score is below `accept`, or that could not be scored.

@@ -186,12 +186,12 @@ impl Window<'_> {
         let Some(stage) = &self.job.fidelity else { return Ok(Part::Fidelity(Vec::new())) };
         let test = &stage.tests[at];
         let series = self.series()?;
-        let trains = self.spikes().map(Spikes::trains);
         if self.dataset.window.is_some() {
-            return Ok(Part::Fidelity(vec![test.profile(series, trains)]));
+            return Ok(Part::Fidelity(vec![test.profile(series, self.spikes().map(Spikes::trains))]));
         }
-        let segments = fidelity::segments(series, FIDELITY_SEGMENTS).map_err(|error| problem("fidelity", error))?;
-        Ok(Part::Fidelity(segments.iter().map(|segment| test.profile(segment, None)).collect()))
+        let segments = fidelity::segments(series, self.spikes(), FIDELITY_SEGMENTS).map_err(|error| problem("fidelity", error))?;
+        let profile = |segment: &fidelity::Segment| test.profile(&segment.series, segment.spikes.as_ref().map(Spikes::trains));
+        Ok(Part::Fidelity(segments.iter().map(profile).collect()))
     }
 }
 

@@ -3,6 +3,7 @@
 mod files;
 mod fixture;
 mod metrics;
+mod nwb;
 mod report;
 mod signals;
 mod topology;

@@ -59,14 +59,14 @@ pub static MODELS: &[Entry<dyn Model>] = &[
 pub const LATER: &[&str] = &["hawkes", "brunel", "wilson-cowan"];
 
 /// Opens a model as if it were a file; nothing is simulated before the first read.
-pub fn open(model: Box<dyn Model>, seed: u64) -> Box<dyn Reader> {
+pub fn open(model: std::sync::Arc<dyn Model>, seed: u64) -> Box<dyn Reader> {
     Box::new(Simulation { path: PathBuf::from("simulation"), header: model.header(), model, seed, content: None })
 }
 
 struct Simulation {
     path: PathBuf,
     header: Header,
-    model: Box<dyn Model>,
+    model: std::sync::Arc<dyn Model>,
     seed: u64,
     content: Option<Content>,
 }

@@ -1,0 +1,267 @@
+//! Spike trains in HDF5: one ragged column, or one array a unit.
+//!
+//! Spikes are read in few long stretches and sliced in memory: thousands of small reads are slower than one large one.
+
+use super::shim::Array;
+use crate::data::{Content, Span, SpikeTrain, Spikes};
+use crate::read::{Channel, ReadError};
+use std::ops::Range;
+
+/// Spikes of at most this many bytes are read when the file is opened: that is cheaper than looking for their ends one by one.
+pub const SMALL: usize = 64 << 20;
+/// Stretches of the ragged column that lie nearer than this (128 KiB) are read in one go.
+const NEAR: usize = 16 << 10;
+
+/// Where the spikes of each unit stand.
+#[derive(Debug)]
+pub enum Source {
+    /// A flat array and the stretch of each unit.
+    Ragged {
+        /// Spike times, seconds, unit after unit.
+        times: Array,
+        /// One range a unit.
+        ranges: Vec<Range<usize>>,
+    },
+    /// One array a unit.
+    Separate(Vec<Array>),
+}
+
+/// Turns a ragged column's index into ranges. `index[i]` is the *exclusive end* of row `i`; row 0 starts at 0.
+///
+/// # Errors
+/// When the ends decrease, are negative, or lie beyond `len`: the row and both numbers, as text.
+pub fn ranges(index: &[i64], len: usize) -> Result<Vec<Range<usize>>, String> {
+    let mut start = 0usize;
+    let mut ranges = Vec::with_capacity(index.len());
+    for (row, &end) in index.iter().enumerate() {
+        let stop = usize::try_from(end).map_err(|_| format!("row {row} ends at {end}, before the data begin"))?;
+        if stop < start {
+            return Err(format!("row {row} ends at {stop}, before the row above it ends ({start})"));
+        }
+        if stop > len {
+            return Err(format!("row {row} ends at {stop}, but there are only {len} values"));
+        }
+        ranges.push(start..stop);
+        start = stop;
+    }
+    Ok(ranges)
+}
+
+impl Source {
+    /// Number of spikes of a unit.
+    pub fn count(&self, unit: usize) -> usize {
+        match self {
+            Self::Ragged { ranges, .. } => ranges[unit].len(),
+            Self::Separate(arrays) => arrays[unit].len(),
+        }
+    }
+    /// Number of units.
+    pub fn n_units(&self) -> usize {
+        match self {
+            Self::Ragged { ranges, .. } => ranges.len(),
+            Self::Separate(arrays) => arrays.len(),
+        }
+    }
+    /// Number of spikes of all units.
+    pub fn total(&self) -> usize {
+        (0..self.n_units()).map(|unit| self.count(unit)).sum()
+    }
+    /// Whether all spikes are few enough to be read at once without a second thought.
+    pub fn is_small(&self) -> bool {
+        self.total() * 8 < SMALL
+    }
+
+    /// Spike times of `units` (increasing), as stored.
+    ///
+    /// # Errors
+    /// As [`Array::block`].
+    pub fn load(&self, units: &[usize]) -> Result<Vec<Vec<f64>>, ReadError> {
+        let (times, ranges) = match self {
+            Self::Separate(arrays) => return units.iter().map(|&unit| arrays[unit].numbers()).collect(),
+            Self::Ragged { times, ranges } => (times, ranges),
+        };
+        let mut trains = Vec::with_capacity(units.len());
+        let mut at = 0;
+        while at < units.len() {
+            let start = ranges[units[at]].start;
+            let mut stop = at + 1;
+            while stop < units.len() && ranges[units[stop]].start - ranges[units[stop - 1]].end < NEAR {
+                stop += 1;
+            }
+            let stretch = start..ranges[units[stop - 1]].end;
+            let values = if stretch.is_empty() { Vec::new() } else { times.block(&[stretch])? };
+            trains.extend(units[at..stop].iter().map(|&unit| values[ranges[unit].start - start..ranges[unit].end - start].to_vec()));
+            at = stop;
+        }
+        Ok(trains)
+    }
+
+    /// Earliest and latest spike, from the first and last spike of each unit: exact where units are sorted.
+    /// `None` without spikes, or when finding out would decompress more than `budget` bytes.
+    ///
+    /// # Errors
+    /// As [`Array::block`].
+    pub fn ends(&self, budget: usize) -> Result<Option<(f64, f64)>, ReadError> {
+        let mut ends = Vec::new();
+        for unit in (0..self.n_units()).filter(|&unit| self.count(unit) > 0) {
+            let (array, range) = match self {
+                Self::Ragged { times, ranges } => (times, ranges[unit].clone()),
+                Self::Separate(arrays) => (&arrays[unit], 0..arrays[unit].len()),
+            };
+            ends.extend([(array, range.start), (array, range.end - 1)]);
+        }
+        let chunk = |array: &Array| array.chunks().map(|shape| shape.iter().product::<usize>().max(1));
+        let mut touched = 0usize;
+        let mut last = None;
+        for (array, at) in &ends {
+            if let Some(chunk) = chunk(array) {
+                let now = Some((&raw const **array, at / chunk));
+                touched = if now == last { touched } else { touched.saturating_add(chunk.saturating_mul(array.element_bytes())) };
+                last = now;
+            }
+        }
+        if touched > budget {
+            return Ok(None);
+        }
+        let mut found = Vec::with_capacity(ends.len());
+        for (array, at) in ends {
+            found.extend(array.block(&[at..at + 1])?);
+        }
+        Ok(extremes(found.iter()))
+    }
+}
+
+/// Least and greatest finite value.
+pub fn extremes<'v>(values: impl Iterator<Item = &'v f64>) -> Option<(f64, f64)> {
+    values.filter(|value| value.is_finite()).fold(None, |found, &value| {
+        let (low, high) = found.unwrap_or((value, value));
+        Some((low.min(value), high.max(value)))
+    })
+}
+
+/// The stretch of the clock that spikes from `first` to `last` tell of: from 0 where the first comes at 0 or later and within the
+/// first half, else from the first spike; to just after the last, so that the half-open span holds it.
+pub fn span_of(ends: Option<(f64, f64)>) -> Span {
+    let (first, last) = ends.unwrap_or((0.0, 0.0));
+    let start_s = if first >= 0.0 && first <= last / 2.0 { 0.0 } else { first };
+    Span { start_s, stop_s: last.next_up() }
+}
+
+/// The kept units of a file.
+#[derive(Debug)]
+pub struct Trains {
+    source: Source,
+    kept: Vec<usize>,
+    channels: Vec<Channel>,
+    span: Span,
+    loaded: Option<Vec<SpikeTrain>>,
+}
+
+impl Trains {
+    /// Units `kept` of a source, called as `channels` say.
+    pub fn new(source: Source, kept: Vec<usize>, channels: Vec<Channel>, span: Span) -> Self {
+        Self { source, kept, channels, span, loaded: None }
+    }
+
+    /// Reads the spikes if they are not in memory yet: sorts what is unsorted and drops what is not finite.
+    /// Answers what it had to mend.
+    ///
+    /// # Errors
+    /// As [`Array::block`].
+    pub fn load(&mut self) -> Result<Vec<String>, ReadError> {
+        if self.loaded.is_some() {
+            return Ok(Vec::new());
+        }
+        let (mut dropped, mut unsorted, mut negative) = (0, 0, 0);
+        let mut trains = Vec::with_capacity(self.kept.len());
+        for (mut times_s, channel) in self.source.load(&self.kept)?.into_iter().zip(&self.channels) {
+            let before = times_s.len();
+            times_s.retain(|time| time.is_finite());
+            dropped += before - times_s.len();
+            if !times_s.is_sorted() {
+                unsorted += 1;
+                times_s.sort_by(f64::total_cmp);
+            }
+            negative += times_s.partition_point(|&time| time < 0.0);
+            trains.push(SpikeTrain { id: channel.name.clone(), location: channel.location.clone(), times_s });
+        }
+        if let Some((low, high)) = extremes(trains.iter().flat_map(|train| train.times_s.first().into_iter().chain(train.times_s.last()))) {
+            // Only the ends of each unit were looked at on opening; an unsorted unit may reach further.
+            self.span = Span { start_s: self.span.start_s.min(low), stop_s: self.span.stop_s.max(high.next_up()) };
+        }
+        self.loaded = Some(trains);
+        let said = [
+            (dropped, "spike times that are not finite were dropped"),
+            (unsorted, "units had unsorted spike times, which were sorted"),
+            (negative, "spikes come before time 0 and were kept"),
+        ];
+        Ok(said.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect())
+    }
+
+    /// The spikes of a window, or all.
+    ///
+    /// # Errors
+    /// `outside` when the window does not touch the recording; as [`Trains::load`].
+    pub fn read(&self, span: Option<Span>, error: impl Fn(&str, String) -> ReadError) -> Result<Content, ReadError> {
+        let trains = self.loaded.as_deref().unwrap_or_default();
+        let whole = self.span;
+        let span = span.unwrap_or(whole);
+        if span.start_s >= whole.stop_s || span.stop_s <= whole.start_s {
+            let what = format!("the window from {} s to {} s lies outside the recording", span.start_s, span.stop_s);
+            return Err(error("outside", what).hint(format!("it covers {} s to {} s", whole.start_s, whole.stop_s)));
+        }
+        let cut = trains.iter().map(|train| {
+            let first = train.times_s.partition_point(|&time| time < span.start_s);
+            let last = train.times_s.partition_point(|&time| time < span.stop_s).max(first);
+            SpikeTrain { id: train.id.clone(), location: train.location.clone(), times_s: train.times_s[first..last].to_vec() }
+        });
+        Spikes::new(cut.collect(), span).map(Content::Spikes).map_err(|broken| error("bad-value", broken.to_string()))
+    }
+
+    /// The stretch that the spikes cover.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_index_holds_exclusive_ends() {
+        assert_eq!(ranges(&[2, 2, 5], 5).unwrap(), [0..2, 2..2, 2..5]);
+        assert_eq!(ranges(&[], 5).unwrap(), []);
+        assert_eq!(ranges(&[3], 2).unwrap_err(), "row 0 ends at 3, but there are only 2 values");
+        assert_eq!(ranges(&[3, 1], 3).unwrap_err(), "row 1 ends at 1, before the row above it ends (3)");
+        assert!(ranges(&[-1], 3).is_err());
+    }
+
+    #[test]
+    fn spans_begin_at_zero_where_the_recording_plausibly_does() {
+        assert_eq!(span_of(Some((0.03, 100.0))), Span { start_s: 0.0, stop_s: 100f64.next_up() });
+        assert_eq!(span_of(Some((90.0, 100.0))).start_s, 90.0);
+        assert_eq!(span_of(Some((-1.0, 100.0))).start_s, -1.0);
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_tile_the_values(lengths in prop::collection::vec(0usize..20, 0..30), spare in 0usize..5) {
+            let ends: Vec<i64> = lengths.iter().scan(0, |end, n| { *end += *n as i64; Some(*end) }).collect();
+            let total: usize = lengths.iter().sum();
+            let cut = ranges(&ends, total + spare).unwrap();
+            prop_assert_eq!(cut.iter().map(|range| range.len()).collect::<Vec<_>>(), lengths.clone());
+            prop_assert!(cut.windows(2).all(|pair| pair[0].end == pair[1].start));
+            prop_assert!(total == 0 || ranges(&ends, total - 1).is_err());
+        }
+
+        #[test]
+        fn no_index_panics_or_reaches_beyond(index in prop::collection::vec(any::<i64>(), 0..20), len in 0usize..1000) {
+            if let Ok(cut) = ranges(&index, len) {
+                prop_assert!(cut.iter().all(|range| range.start <= range.end && range.end <= len));
+                prop_assert_eq!(cut.len(), index.len());
+            }
+        }
+    }
+}

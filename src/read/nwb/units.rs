@@ -1,0 +1,195 @@
+//! Units tables: finding them, their ragged spike times, and opening them for reading.
+
+use super::electrodes::unit_locations;
+use super::table::Table;
+use super::walk::{self, Tree};
+use crate::read::filter::{self, Column};
+use crate::read::hdf5::{Array, File, Kind, Source, Trains, absolute, join, ranges, span_of};
+use crate::read::{Channel, Header, ReadError, Request};
+
+/// The units of a file and where their spikes stand.
+#[derive(Debug)]
+pub struct Units {
+    /// The table; without columns in NWB 1.x.
+    pub table: Table,
+    /// Names of the units.
+    pub ids: Vec<String>,
+    /// Their spikes.
+    pub source: Source,
+}
+
+/// Opens the units table at `path`.
+///
+/// # Errors
+/// `damaged` when the index does not fit the spike times: the table and both numbers.
+pub fn open_table(file: &File, path: &str) -> Result<Units, ReadError> {
+    let table = Table::open(file, path);
+    let (times, index) = (file.array(&join(path, "spike_times")), file.array(&join(path, "spike_times_index")));
+    let Some(times) = times.filter(|times| times.element.is_number()) else {
+        let columns = table.map(|table| table.columns.join(", ")).unwrap_or_default();
+        return Err(file.error("no-units", "the units table holds no spike_times").at(path).hint(format!("its columns: {columns}")));
+    };
+    let rows = table.as_ref().map(|table| table.rows);
+    let table =
+        table.unwrap_or_else(|| Table { path: path.to_owned(), columns: Vec::new(), missing: Vec::new(), plain: Vec::new(), rows: 0 });
+    let cut = match &index {
+        Some(index) => cut(index, &times)?,
+        None if rows == Some(1) => vec![0..times.len()],
+        None => {
+            return Err(times.error("damaged", "there is no spike_times_index, so nobody can tell which spike is whose"));
+        }
+    };
+    if let Some(rows) = rows.filter(|&rows| rows != cut.len()) {
+        let what = format!("spike_times_index has {} rows, the units table {rows}", cut.len());
+        return Err(file.error("damaged", what).at(path));
+    }
+    let table = Table { rows: cut.len(), ..table };
+    let ids = table.ids(file)?.iter().map(i64::to_string).collect();
+    Ok(Units { table, ids, source: Source::Ragged { times, ranges: cut } })
+}
+
+fn cut(index: &Array, times: &Array) -> Result<Vec<std::ops::Range<usize>>, ReadError> {
+    if times.shape.len() != 1 {
+        return Err(times.error("damaged", format!("spike times have the shape {:?}", times.shape)));
+    }
+    ranges(&index.integers()?, times.len()).map_err(|what| {
+        index
+            .error("damaged", format!("the index does not fit {}: {what}", times.path))
+            .hint("the file was cut or written incompletely: fetch it again from its source")
+    })
+}
+
+/// Paths of all tables with spike times.
+pub fn candidates(tree: &Tree) -> Vec<String> {
+    let is_units = |node: &&walk::Node| node.has_array("spike_times") && (node.has_array("spike_times_index") || node.has_array("id"));
+    tree.nodes.iter().filter(is_units).map(|node| node.path.clone()).collect()
+}
+
+/// NWB 1.x: `/processing/<module>/UnitTimes/<unit>/times`, one array a unit.
+pub fn legacy(file: &File, tree: &Tree) -> Option<Units> {
+    let home = tree
+        .nodes
+        .iter()
+        .find(|node| node.path.rsplit('/').next() == Some("UnitTimes") || walk::class(file, &node.path).as_deref() == Some("UnitTimes"))?;
+    let mut units: Vec<(String, Array)> = home
+        .members
+        .iter()
+        .filter(|member| member.kind == Kind::Group)
+        .filter_map(|member| Some((member.name.clone(), file.array(&join(&join(&home.path, &member.name), "times"))?)))
+        .filter(|(_, times)| times.element.is_number() && times.shape.len() == 1)
+        .collect();
+    // unit_list keeps the order of the file's author; names alone would put cell_10 before cell_2.
+    let order = file.array(&join(&home.path, "unit_list")).and_then(|list| list.texts().ok()).unwrap_or_default();
+    units.sort_by_key(|(name, _)| order.iter().position(|listed| listed == name).unwrap_or(usize::MAX));
+    if units.is_empty() {
+        return None;
+    }
+    let (ids, arrays): (Vec<String>, Vec<Array>) = units.into_iter().unzip();
+    let table = Table { path: home.path.clone(), columns: Vec::new(), missing: Vec::new(), plain: Vec::new(), rows: ids.len() };
+    Some(Units { table, ids, source: Source::Separate(arrays) })
+}
+
+/// Finds the units that a request means.
+///
+/// # Errors
+/// `no-units` when there are none (what there is instead is listed) or several to choose from.
+pub fn find(file: &File, wanted: Option<&str>) -> Result<Units, ReadError> {
+    if let Some(path) = wanted {
+        let path = absolute(path);
+        let table = path.strip_suffix("/spike_times").unwrap_or(&path);
+        if file.array(&join(table, "spike_times")).is_some() {
+            return open_table(file, table);
+        }
+    } else if file.array("/units/spike_times").is_some() {
+        return open_table(file, "/units");
+    }
+    let tree = walk::walk(file);
+    let found = candidates(&tree);
+    if let Some(path) = wanted {
+        let hint = if found.is_empty() {
+            "the file has no table with spike_times".to_owned()
+        } else {
+            format!("tables with spike_times: {}", found.join(", "))
+        };
+        return Err(file.error("no-units", "there is no units table here").at(path).hint(hint));
+    }
+    match found.as_slice() {
+        [only] => open_table(file, only),
+        [] => legacy(file, &tree).ok_or_else(|| nothing(file, &tree)),
+        several => {
+            Err(file.error("no-units", "there are several units tables").hint(format!("choose one with `series`: {}", several.join(", "))))
+        }
+    }
+}
+
+fn nothing(file: &File, tree: &Tree) -> ReadError {
+    if let Some(units) = Table::open(file, "/units") {
+        let hint = format!("its columns: {}; a session of behaviour or imaging has no spikes", units.columns.join(", "));
+        return file.error("no-units", format!("the units table has {} rows and no spike_times", units.rows)).at("/units").hint(hint);
+    }
+    let series = super::series::candidates(file, tree);
+    let hint = if series.is_empty() {
+        "it has no time series either".to_owned()
+    } else {
+        format!("it has the time series {}: use signal = \"series\"", series.join(", "))
+    };
+    file.error("no-units", "the file has no units table").hint(hint)
+}
+
+/// Applies the filters and makes the header.
+///
+/// # Errors
+/// As [`filter::select`] and [`Array::numbers`].
+pub fn open(file: &File, request: &Request) -> Result<(Trains, Header), ReadError> {
+    let units = find(file, request.series.first().map(String::as_str))?;
+    let ends = if units.source.is_small() {
+        let all: Vec<usize> = (0..units.source.n_units()).collect();
+        crate::read::hdf5::extremes(units.source.load(&all)?.iter().flatten())
+    } else {
+        units.source.ends(usize::MAX)?
+    };
+    let span = span_of(ends);
+    let (locations, mut notes) = unit_locations(file, &units.table)?;
+    let kept = select(file, request, &units, &locations, span.length_s())?;
+    notes.extend(kept.notes);
+    let channels: Vec<Channel> =
+        kept.rows.iter().map(|&row| Channel { name: units.ids[row].clone(), location: locations[row].clone() }).collect();
+    let unplaced = channels.iter().filter(|channel| channel.location.is_none()).count();
+    if unplaced > 0 {
+        notes.push(format!("{unplaced} of {} units have no brain area", channels.len()));
+    }
+    let silent = kept.rows.iter().filter(|&&row| units.source.count(row) == 0).count();
+    if silent > 0 {
+        notes.push(format!("{silent} units have no spikes"));
+    }
+    let n_channels_total = units.ids.len();
+    let small = units.source.is_small();
+    let mut trains = Trains::new(units.source, kept.rows, channels.clone(), span);
+    if small {
+        notes.extend(trains.load()?);
+    }
+    let header = Header { channels, n_channels_total, rate_hz: None, n_samples: None, span, unit_of_measure: "s".to_owned(), notes };
+    Ok((trains, header))
+}
+
+fn select(file: &File, request: &Request, units: &Units, locations: &[Option<String>], length_s: f64) -> Result<filter::Kept, ReadError> {
+    let table = &units.table;
+    let mut names = table.plain.clone();
+    for computed in ["id", "rate_hz", "location"] {
+        if !names.iter().any(|name| name == computed) {
+            names.push(computed.to_owned());
+        }
+    }
+    let column = |name: &str| match name {
+        "location" => Ok(Column::Text(locations.to_vec())),
+        "id" => Ok(Column::Text(units.ids.iter().cloned().map(Some).collect())),
+        "rate_hz" if !table.plain.iter().any(|own| own == "rate_hz") => {
+            // A recording without spikes has no length and every unit rate 0.
+            let rate = |unit| units.source.count(unit) as f64 / length_s;
+            Ok(Column::Number((0..units.ids.len()).map(rate).map(|rate| if rate.is_finite() { rate } else { 0.0 }).collect()))
+        }
+        _ => table.column(file, name),
+    };
+    let view = filter::Table { path: file.path(), place: &table.path, rows_are: "units", n_rows: units.ids.len(), names, column: &column };
+    filter::select(&request.units, &view)
+}
