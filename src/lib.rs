@@ -8,7 +8,6 @@ pub mod seed;
 pub mod spec;
 pub mod data;
 pub mod read;
-pub mod report;
 pub mod signal;
 pub mod embed;
 pub mod homology;

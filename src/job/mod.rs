@@ -12,7 +12,7 @@ mod stages;
 
 use crate::embed::Embed;
 use crate::fidelity::Test;
-use crate::homology::rips::Threshold;
+use crate::homology::Threshold;
 use crate::homology::summary::Summary;
 use crate::metrics::Metric;
 use crate::metrics::resample::Resampling;

@@ -195,7 +195,7 @@ fn cost_s(job: &Job, index: usize, header: &Header, window: Option<Span>) -> f64
 pub fn shard(units: &[Unit], shard: usize, of: usize) -> Vec<bool> {
     let mut order: Vec<usize> = (0..units.len()).collect();
     order.sort_by(|&a, &b| units[b].cost_s.total_cmp(&units[a].cost_s).then(a.cmp(&b)));
-    let mut load = vec![(0.0, 0usize); of];
+    let mut load = vec![(0.0_f64, 0_usize); of];
     let mut mine = vec![false; units.len()];
     for at in order {
         let least = (0..of).min_by(|&a, &b| load[a].0.total_cmp(&load[b].0).then(load[a].1.cmp(&load[b].1)).then(a.cmp(&b))).unwrap_or(0);

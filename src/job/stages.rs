@@ -4,7 +4,7 @@ use super::datasets::{Datasets, name_of};
 use super::{EmbeddingStage, FidelityStage, Input, MetricStage, PersistenceParams, PersistenceStage};
 use crate::embed::{self, EMBEDDINGS};
 use crate::fidelity::{self, TESTS};
-use crate::homology::rips::Threshold;
+use crate::homology::Threshold;
 use crate::homology::summary::Summary;
 use crate::metrics::resample::Resampling;
 use crate::metrics::{self, METRICS};

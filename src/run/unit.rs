@@ -3,7 +3,7 @@
 use super::part::{Part, Task, Wanted};
 use crate::data::{Content, Points, Series, Span, Spikes};
 use crate::embed::Embedded;
-use crate::homology::{landmarks, rips::Rips, summary};
+use crate::homology::{Rips, landmarks, summary};
 use crate::job::plan::{Problem, Unit};
 use crate::job::{Dataset, Input, Job, PersistenceStage};
 use crate::metrics::{self, Bench};

@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn the_index_holds_exclusive_ends() {
         assert_eq!(ranges(&[2, 2, 5], 5).unwrap(), [0..2, 2..2, 2..5]);
-        assert_eq!(ranges(&[], 5).unwrap(), []);
+        assert!(ranges(&[], 5).unwrap().is_empty());
         assert_eq!(ranges(&[3], 2).unwrap_err(), "row 0 ends at 3, but there are only 2 values");
         assert_eq!(ranges(&[3, 1], 3).unwrap_err(), "row 1 ends at 1, before the row above it ends (3)");
         assert!(ranges(&[-1], 3).is_err());

@@ -261,14 +261,14 @@ pub(super) mod tests {
 
     #[test]
     fn windows_are_slices_of_the_whole() {
-        let mut reader = open(model("ar", "samples = 100\nrate_hz = 10.0"), 3);
+        let mut reader = open(model("ar", "samples = 100\nrate_hz = 10.0").into(), 3);
         let Content::Series(whole) = reader.read(None).unwrap() else { panic!() };
         let Content::Series(part) = reader.read(Some(Span { start_s: 2.04, stop_s: 3.04 })).unwrap() else { panic!() };
         assert_eq!(part.channel(0), &whole.channel(0)[20..30]);
         assert_eq!(part.t_start_s(), 2.0);
         let error = reader.read(Some(Span { start_s: 9.5, stop_s: 10.5 })).unwrap_err();
         assert_eq!(error.kind, "outside");
-        let mut reader = open(model("poisson", "duration_s = 10.0"), 3);
+        let mut reader = open(model("poisson", "duration_s = 10.0").into(), 3);
         let Content::Spikes(part) = reader.read(Some(Span { start_s: 1.0, stop_s: 2.0 })).unwrap() else { panic!() };
         assert!(part.trains().iter().all(|train| train.times_s.iter().all(|&time| (1.0..2.0).contains(&time))));
         assert!(reader.read(Some(Span { start_s: 9.0, stop_s: 10.1 })).is_err());
