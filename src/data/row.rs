@@ -9,6 +9,8 @@ pub enum Value {
     Known(f64),
     /// The quantity does not exist for this input (a constant channel has no normalised complexity); the reason.
     Undefined(String),
+    /// It was looked for and is not there, an ordinary finding (a spectrum without a peak); the reason. Null in the table, no note.
+    Absent(String),
 }
 
 impl Value {
@@ -20,7 +22,7 @@ impl Value {
     pub fn known(&self) -> Option<f64> {
         match self {
             Self::Known(number) => Some(*number),
-            Self::Undefined(_) => None,
+            Self::Undefined(_) | Self::Absent(_) => None,
         }
     }
 }

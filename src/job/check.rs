@@ -103,12 +103,28 @@ fn run_options(root: &Section<'_>) -> RunOptions {
     options
 }
 
+/// The same path without `.` and with `..` undone where a plain folder stands before it.
+pub(super) fn tidy(path: &Path) -> PathBuf {
+    use std::path::Component;
+    let mut tidy = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(tidy.components().next_back(), Some(Component::Normal(_))) && !tidy.is_symlink() => {
+                tidy.pop();
+            }
+            other => tidy.push(other),
+        }
+    }
+    if tidy.as_os_str().is_empty() { PathBuf::from(".") } else { tidy }
+}
+
 fn output(root: &Section<'_>, base: &Path, path: &Path) -> Output {
     let stem = path.file_stem().map_or_else(|| "job".into(), |stem| stem.to_string_lossy().into_owned());
     let mut output = Output { dir: PathBuf::from("reports").join(stem), formats: vec![Format::Html, Format::Md] };
     let Some(section) = root.section("output") else { return output };
     if let Some(dir) = section.string("dir") {
-        output.dir = base.join(dir);
+        output.dir = tidy(&base.join(dir));
     }
     if let Some(names) = section.strings("formats") {
         output.formats = names

@@ -236,7 +236,7 @@ fn find_files(section: &Section<'_>, base: &Path, source: &str) -> Option<Vec<(S
         section.error(span, format!("`{scheme}` sources are not available yet"), "download the file and give its path");
         return None;
     }
-    let path = base.join(source);
+    let path = super::check::tidy(&base.join(source));
     if !source.contains(['*', '?', '[']) {
         if !path.exists() {
             section.error(span, format!("there is no file {}", path.display()), "paths are relative to the job file");

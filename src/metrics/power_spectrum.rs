@@ -180,7 +180,7 @@ impl PowerSpectrum {
         let highest = |read: fn(&crate::signal::aperiodic::Peak) -> f64| match &model {
             Ok(model) => match model.peaks.iter().max_by(|a, b| a.power.total_cmp(&b.power)) {
                 Some(peak) => Value::Known(read(peak)),
-                None => Value::Undefined("no peak above the aperiodic fit".into()),
+                None => Value::Absent("no peak above the aperiodic fit".into()),
             },
             Err(reason) => Value::Undefined(reason.clone()),
         };

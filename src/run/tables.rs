@@ -67,9 +67,9 @@ pub(crate) fn problem_of(slot: &Slot) -> Option<Problem> {
     slot.stored.problem.clone().or_else(part)
 }
 
-/// Values of a unit that do not exist, one sentence a reason.
+/// Values of a unit that do not exist: one sentence a statistic and reason, with the channels that it is about.
 pub(crate) fn undefined_of(slot: &Slot) -> Vec<String> {
-    let mut reasons: Vec<String> = Vec::new();
+    let mut reasons: Vec<(String, String, Vec<&str>)> = Vec::new();
     for wanted in &slot.wanted {
         let rows: &[MetricRow] = match slot.stored.part(&wanted.key) {
             Some(Part::Metric(output)) => &output.rows,
@@ -80,12 +80,25 @@ pub(crate) fn undefined_of(slot: &Slot) -> Vec<String> {
         let name = wanted.label.split_once(':').map_or(wanted.label.as_str(), |(_, name)| name);
         for row in rows {
             if let Value::Undefined(reason) = &row.value {
-                let about = row.source.as_ref().map(|source| format!(" of `{source}`")).unwrap_or_default();
-                reasons.push(format!("{name} {}{about}: {reason}", row.statistic));
+                let what = format!("{name} {}", row.statistic);
+                let at = reasons.iter().position(|(known, why, _)| *known == what && why == reason).unwrap_or_else(|| {
+                    reasons.push((what, reason.clone(), Vec::new()));
+                    reasons.len() - 1
+                });
+                reasons[at].2.extend(row.source.as_deref());
             }
         }
     }
-    reasons
+    reasons.into_iter().map(|(what, reason, sources)| format!("{what}{}: {reason}", of(&sources))).collect()
+}
+
+/// " of `a`, `b`", shortened beyond three.
+fn of(sources: &[&str]) -> String {
+    match sources {
+        [] => String::new(),
+        few if few.len() <= 3 => format!(" of {}", few.iter().map(|source| format!("`{source}`")).collect::<Vec<_>>().join(", ")),
+        [first, rest @ ..] => format!(" of `{first}` and {} more", rest.len()),
+    }
 }
 
 /// Reasons that fit into a cell; a recording of a thousand silent units would fill it otherwise.
