@@ -8,8 +8,8 @@ mod collapse;
 mod field;
 mod filtration;
 mod graph;
-mod heap;
 mod key;
+mod queue;
 mod reduce;
 
 use super::HomologyError;
