@@ -8,8 +8,8 @@ mod collapse;
 mod field;
 mod filtration;
 mod graph;
-mod heap;
 mod key;
+mod queue;
 mod reduce;
 
 use super::HomologyError;
@@ -151,11 +151,15 @@ impl<'a> Rips<'a> {
             return Err(HomologyError::Threshold(value));
         }
         let rows = Rows::new(self.input);
-        let enclosing = rows.enclosing_radius();
         let (reported, threshold) = match self.threshold {
-            Threshold::Enclosing => (enclosing, enclosing),
-            Threshold::At(value) => (value, value.min(enclosing)),
-            Threshold::Infinite => (f64::INFINITY, enclosing),
+            // Beyond the enclosing radius nothing happens, so a larger threshold would only cost time.
+            Threshold::At(value) if value <= rows.least_enclosing_radius() => (value, value),
+            Threshold::At(value) => (value, value.min(rows.enclosing_radius())),
+            Threshold::Infinite => (f64::INFINITY, rows.enclosing_radius()),
+            Threshold::Enclosing => {
+                let radius = rows.enclosing_radius();
+                (radius, radius)
+            }
         };
         let edge_count = self.check_edges(&rows, threshold)?;
         let filtration = rows.filtration(threshold, edge_count);

@@ -124,9 +124,12 @@ pub fn longest(bars: &[Pair]) -> Option<f64> {
 
 /// The longest bar over the second longest; none with fewer than two bars.
 pub fn ratio(bars: &[Pair]) -> Option<f64> {
-    let (first, second) = lengths(bars).fold((0.0, 0.0), |(first, second), length| {
-        if length > first { (length, first) } else { (first, f64::max(second, length)) }
-    });
+    let (first, second) = lengths(bars).fold(
+        (0.0, 0.0),
+        |(first, second), length| {
+            if length > first { (length, first) } else { (first, f64::max(second, length)) }
+        },
+    );
     (second > 0.0).then(|| first / second)
 }
 

@@ -7,23 +7,16 @@
 use super::filtration::{Edge, Filtration};
 use super::graph::ABSENT;
 
+/// Vertices looked at together; rows are padded to a multiple of it.
+const LANES: usize = 32;
+
 /// Collapses the edges; ranks keep their meaning.
 pub(crate) fn collapse(filtration: &Filtration) -> Vec<Edge> {
-    let n = filtration.n;
-    let mut ranks = vec![ABSENT; n * n];
-    for v in 0..n {
-        ranks[v * n + v] = -1;
-    }
-    for edge in &filtration.edges {
-        ranks[edge.i as usize * n + edge.j as usize] = edge.rank;
-        ranks[edge.j as usize * n + edge.i as usize] = edge.rank;
-    }
-    let mut collapser = Collapser { n, ranks, now: Vec::new(), later: Vec::new() };
+    let mut collapser = Collapser::new(filtration);
     let mut edges = Vec::new();
     for edge in filtration.edges.iter().rev() {
         let rank = collapser.entry(edge);
-        collapser.ranks[edge.i as usize * n + edge.j as usize] = rank;
-        collapser.ranks[edge.j as usize * n + edge.i as usize] = rank;
+        collapser.set(edge, rank);
         if rank != ABSENT {
             edges.push(Edge { rank, ..*edge });
         }
@@ -34,81 +27,92 @@ pub(crate) fn collapse(filtration: &Filtration) -> Vec<Edge> {
 
 struct Collapser {
     n: usize,
+    stride: usize,
+    /// Ranks in rows, -1 on the diagonal.
     ranks: Vec<i32>,
-    /// Common neighbours at the time looked at.
-    now: Vec<u32>,
-    /// Common neighbours still to come, with the rank at which they do.
-    later: Vec<(i32, u32)>,
+    /// For each vertex the rank from which it is a common neighbour of the edge's ends.
+    common: Vec<i32>,
 }
 
 impl Collapser {
-    fn row(&self, v: u32) -> &[i32] {
-        &self.ranks[v as usize * self.n..][..self.n]
+    fn new(filtration: &Filtration) -> Self {
+        let n = filtration.n;
+        let stride = n.next_multiple_of(LANES);
+        let mut collapser = Self { n, stride, ranks: vec![ABSENT; n * stride], common: vec![ABSENT; stride] };
+        for v in 0..n {
+            collapser.ranks[v * stride + v] = -1;
+        }
+        for edge in &filtration.edges {
+            collapser.set(edge, edge.rank);
+        }
+        collapser
+    }
+
+    fn set(&mut self, edge: &Edge, rank: i32) {
+        self.ranks[edge.i as usize * self.stride + edge.j as usize] = rank;
+        self.ranks[edge.j as usize * self.stride + edge.i as usize] = rank;
+    }
+
+    fn row(&self, v: usize) -> &[i32] {
+        &self.ranks[v * self.stride..][..self.stride]
     }
 
     /// The rank from which the edge is not dominated, [`ABSENT`] where it always is.
     fn entry(&mut self, edge: &Edge) -> i32 {
-        self.gather(edge);
+        let (i, j) = (edge.i as usize, edge.j as usize);
+        let mut common = std::mem::take(&mut self.common);
+        for ((rank, &a), &b) in common.iter_mut().zip(self.row(i)).zip(self.row(j)) {
+            *rank = a.max(b);
+        }
+        // The ends are no common neighbours.
+        common[i] = ABSENT;
+        common[j] = ABSENT;
         let mut time = edge.rank;
-        let mut next = 0;
-        while let Some(dominator) = self.dominator(time) {
-            loop {
-                if next == self.later.len() {
-                    return ABSENT;
-                }
-                time = self.later[next].0;
-                let first = self.now.len();
-                while next < self.later.len() && self.later[next].0 == time {
-                    self.now.push(self.later[next].1);
-                    next += 1;
-                }
-                let row = self.row(dominator);
-                if let Some(at) = self.now[first..].iter().position(|&x| row[x as usize] > time) {
-                    // Whoever broke one domination is asked first about the next.
-                    self.now.swap(0, first + at);
-                    break;
-                }
+        while let Some(until) = self.dominated_until(&common, time) {
+            time = until;
+            if time == ABSENT {
+                break;
             }
         }
+        self.common = common;
         time
     }
 
-    /// Splits the common neighbours of an edge's ends into those there when it enters and those to come.
-    fn gather(&mut self, edge: &Edge) {
-        let (mut now, mut later) = (std::mem::take(&mut self.now), std::mem::take(&mut self.later));
-        now.clear();
-        later.clear();
-        for (w, (&a, &b)) in self.row(edge.i).iter().zip(self.row(edge.j)).enumerate() {
-            let rank = a.max(b);
-            if rank == ABSENT || w == edge.i as usize || w == edge.j as usize {
+    /// Where some common neighbour dominates the edge at `time`: the rank up to which it keeps doing so.
+    fn dominated_until(&self, common: &[i32], time: i32) -> Option<i32> {
+        // Whoever is not adjacent to one candidate is often not adjacent to the next.
+        let mut witness: Option<usize> = None;
+        for candidate in (0..self.n).filter(|&w| common[w] <= time) {
+            let row = self.row(candidate);
+            if witness.is_some_and(|x| row[x] > time) {
                 continue;
             }
-            if rank <= edge.rank {
-                now.push(w as u32);
-            } else {
-                later.push((rank, w as u32));
+            match broken_at(common, row, time) {
+                Ok(until) => return Some(until),
+                Err(far) => witness = Some(far),
             }
         }
-        later.sort_unstable();
-        (self.now, self.later) = (now, later);
+        None
     }
+}
 
-    /// A common neighbour adjacent to all others at `time`.
-    fn dominator(&self, time: i32) -> Option<u32> {
-        // Whoever is not adjacent to one candidate is often not adjacent to the next.
-        let mut witness = *self.now.first()?;
-        self.now.iter().copied().find(|&candidate| {
-            let row = self.row(candidate);
-            if row[witness as usize] > time {
-                return false;
-            }
-            match self.now.iter().find(|&&x| row[x as usize] > time) {
-                None => true,
-                Some(&far) => {
-                    witness = far;
-                    false
-                }
-            }
-        })
+/// The rank at which a common neighbour `x` appears that is not adjacent to the dominator whose row this is by then; the vertex
+/// itself where one is there at `time` already.
+#[inline]
+fn broken_at(common: &[i32], row: &[i32], time: i32) -> Result<i32, usize> {
+    let mut earliest = [ABSENT; LANES];
+    for (chunk, (common, row)) in common.chunks_exact(LANES).zip(row.chunks_exact(LANES)).enumerate() {
+        let mut now = false;
+        for lane in 0..LANES {
+            let appears = common[lane].max(time);
+            let breaks = if row[lane] > appears { appears } else { ABSENT };
+            earliest[lane] = earliest[lane].min(breaks);
+            now |= breaks == time;
+        }
+        if now {
+            let lane = (0..LANES).find(|&lane| common[lane] <= time && row[lane] > time);
+            return Err(chunk * LANES + lane.unwrap_or(0));
+        }
     }
+    Ok(earliest.into_iter().fold(ABSENT, i32::min))
 }

@@ -34,23 +34,39 @@ pub(crate) struct Filtration {
     pub(crate) values: Vec<f64>,
 }
 
-/// Row by row, the distances of point `i` to the points before it.
+/// Row by row, the distances of a point to the points before it.
+///
+/// Points are put in the order of their widest coordinate, so that within a small reach most of them need no look.
 pub(crate) struct Rows<'a> {
     input: Input<'a>,
-    /// Coordinate after coordinate, so that a row is computed in vector registers.
-    columns: Vec<f64>,
+    /// The point at each position.
+    order: Vec<u32>,
+    /// Coordinate after coordinate in that order, the widest first, so that a row is computed in vector registers.
+    columns: Vec<Vec<f64>>,
 }
 
 impl<'a> Rows<'a> {
     /// Prepares the rows of an input.
     pub(crate) fn new(input: Input<'a>) -> Self {
-        let columns = match input {
-            Input::Points(points) => {
-                (0..points.dim()).flat_map(|c| points.values().iter().skip(c).step_by(points.dim()).copied()).collect()
-            }
-            Input::Distances(_) => Vec::new(),
-        };
-        Self { input, columns }
+        let Input::Points(points) = input else { return Self { input, order: Vec::new(), columns: Vec::new() } };
+        let column = |c: usize| points.values().iter().skip(c).step_by(points.dim()).copied();
+        let extent = |c: usize| column(c).fold(f64::NEG_INFINITY, f64::max) - column(c).fold(f64::INFINITY, f64::min);
+        let widest = (0..points.dim()).max_by(|&a, &b| extent(a).total_cmp(&extent(b)).then(b.cmp(&a))).unwrap_or(0);
+        let key: Vec<f64> = column(widest).collect();
+        let mut order: Vec<u32> = (0..points.len() as u32).collect();
+        order.sort_by(|&a, &b| key[a as usize].total_cmp(&key[b as usize]));
+        // The sum of squares keeps the order of the coordinates: a result must not depend on which is the widest.
+        let columns = (0..points.dim()).map(|c| order.iter().map(|&at| points.point(at as usize)[c]).collect());
+        let columns = std::iter::once(order.iter().map(|&at| key[at as usize]).collect()).chain(columns).collect();
+        Self { input, order, columns }
+    }
+
+    /// Half the widest extent: no enclosing radius is smaller.
+    pub(crate) fn least_enclosing_radius(&self) -> f64 {
+        match self.columns.first().map(Vec::as_slice) {
+            Some([first, .., last]) => (last - first) / 2.0,
+            _ => 0.0,
+        }
     }
 
     /// Number of points.
@@ -61,20 +77,39 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Writes the distances from point `i` to the points `0..i` into `row`.
-    fn fill(&self, i: usize, row: &mut Vec<f64>) {
+    /// Writes distances from the point at position `at` to the points before it, those within `reach` at least; the answer is
+    /// the position of the first.
+    fn fill(&self, at: usize, reach: f64, row: &mut Vec<f64>) -> usize {
         row.clear();
         match self.input {
-            Input::Distances(matrix) => row.extend_from_slice(&matrix.lower()[i * i.saturating_sub(1) / 2..][..i]),
-            Input::Points(points) => {
-                let n = points.len();
-                row.resize(i, 0.0);
-                for (c, &own) in points.point(i).iter().enumerate() {
-                    for (sum, &other) in row.iter_mut().zip(&self.columns[c * n..c * n + i]) {
+            Input::Distances(matrix) => {
+                row.extend_from_slice(&matrix.lower()[at * at.saturating_sub(1) / 2..][..at]);
+                0
+            }
+            Input::Points(_) => {
+                let (widest, columns) = self.columns.split_first().expect("points have a coordinate, and it stands first");
+                let start = widest[..at].partition_point(|&other| widest[at] - other > reach);
+                row.resize(at - start, 0.0);
+                for column in columns {
+                    let own = column[at];
+                    for (sum, &other) in row.iter_mut().zip(&column[start..at]) {
                         *sum += (own - other) * (own - other);
                     }
                 }
                 row.iter_mut().for_each(|sum| *sum = sum.sqrt());
+                start
+            }
+        }
+    }
+
+    /// The vertices of the edge between two positions, the larger first.
+    #[inline]
+    fn edge(&self, at: usize, other: usize) -> (u32, u32) {
+        match self.input {
+            Input::Distances(_) => (at as u32, other as u32),
+            Input::Points(_) => {
+                let (a, b) = (self.order[at], self.order[other]);
+                (a.max(b), a.min(b))
             }
         }
     }
@@ -84,7 +119,7 @@ impl<'a> Rows<'a> {
         let mut farthest = vec![0.0_f64; self.n()];
         let mut row = Vec::new();
         for i in 0..self.n() {
-            self.fill(i, &mut row);
+            self.fill(i, f64::INFINITY, &mut row);
             let mut own = farthest[i];
             for (far, &length) in farthest.iter_mut().zip(&row) {
                 *far = far.max(length);
@@ -100,7 +135,7 @@ impl<'a> Rows<'a> {
         let mut row = Vec::new();
         (0..self.n())
             .map(|i| {
-                self.fill(i, &mut row);
+                self.fill(i, threshold, &mut row);
                 row.iter().filter(|&&length| length <= threshold).count() as u64
             })
             .sum()
@@ -113,7 +148,7 @@ impl<'a> Rows<'a> {
         let mut sample = Vec::new();
         let mut row = Vec::new();
         for i in (1..self.n()).rev().step_by((self.n() / ROWS).max(1)) {
-            self.fill(i, &mut row);
+            self.fill(i, f64::INFINITY, &mut row);
             sample.extend_from_slice(&row);
         }
         sample.sort_unstable_by(f64::total_cmp);
@@ -126,11 +161,12 @@ impl<'a> Rows<'a> {
         let mut keys: Vec<u128> = Vec::with_capacity(capacity);
         let mut row = Vec::new();
         for i in 0..self.n() {
-            self.fill(i, &mut row);
-            for (j, &length) in row.iter().enumerate() {
+            let start = self.fill(i, threshold, &mut row);
+            for (other, &length) in row.iter().enumerate() {
                 if length <= threshold {
+                    let (i, j) = self.edge(i, start + other);
                     // Adding 0 turns a negative zero into a positive one.
-                    keys.push(u128::from((length + 0.0).to_bits()) << 64 | u128::from(!((i as u64) << 32 | j as u64)));
+                    keys.push(u128::from((length + 0.0).to_bits()) << 64 | u128::from(!(u64::from(i) << 32 | u64::from(j))));
                 }
             }
         }

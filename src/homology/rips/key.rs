@@ -29,6 +29,8 @@ pub(crate) trait Key:
     fn wrap(value: u128) -> Self;
     /// The low 32 bits.
     fn low(self) -> u32;
+    /// The highest bit in which two numbers differ.
+    fn highest_difference(self, other: Self) -> Option<u32>;
 }
 
 macro_rules! key {
@@ -39,6 +41,10 @@ macro_rules! key {
             }
             fn low(self) -> u32 {
                 self as u32
+            }
+            #[inline]
+            fn highest_difference(self, other: Self) -> Option<u32> {
+                (self ^ other).checked_ilog2()
             }
         }
     };

@@ -8,8 +8,8 @@
 use super::field::Field;
 use super::filtration::Edge;
 use super::graph::{ABSENT, Graph};
-use super::heap::{Entry, Heap};
 use super::key::{CofacetIndices, Key, KeyMap, Numbering};
+use super::queue::{Entry, Queue};
 
 /// The complex: a graph and the numbering of its simplices.
 pub(crate) struct Complex<'a, G, K> {
@@ -64,14 +64,7 @@ impl<G: Graph, K: Key> Complex<'_, G, K> {
     }
 
     /// Visits all `dim`-simplices that extend `vertices` (descending) by smaller vertices.
-    fn descend(
-        &self,
-        vertices: &mut Vec<u32>,
-        rank: i32,
-        dim: usize,
-        levels: &mut [Vec<(u32, i32)>],
-        visit: &mut impl FnMut(&[u32], i32),
-    ) {
+    fn descend(&self, vertices: &mut Vec<u32>, rank: i32, dim: usize, levels: &mut [Vec<(u32, i32)>], visit: &mut impl FnMut(&[u32], i32)) {
         let level = vertices.len();
         if level == dim + 1 {
             visit(vertices, rank);
@@ -138,7 +131,7 @@ pub(crate) struct Reduction<'a, G, K: Key, F: Field> {
     /// What was added to each column, column after column, the column itself (with coefficient 1) left out.
     added: Vec<Entry<K, F::Coefficient>>,
     bounds: Vec<usize>,
-    heap: Heap<K, F::Coefficient>,
+    queue: Queue<K, F::Coefficient>,
     /// Vertices of the simplex whose cofacets are asked for, and of the pivot.
     simplex: Vec<u32>,
     pivot_vertices: Vec<u32>,
@@ -153,7 +146,7 @@ impl<'a, G: Graph, K: Key, F: Field> Reduction<'a, G, K, F> {
             pivots: Pivots::default(),
             added: Vec::new(),
             bounds: vec![0],
-            heap: Heap::new(),
+            queue: Queue::new(),
             simplex: vec![0; dim + 1],
             pivot_vertices: vec![0; dim + 2],
         }
@@ -164,6 +157,8 @@ impl<'a, G: Graph, K: Key, F: Field> Reduction<'a, G, K, F> {
     /// # Errors
     /// When the reduction's memory grows beyond `limit` bytes.
     pub(crate) fn run(&mut self, columns: &[K], limit: u64) -> Result<Vec<RankPair>, Overgrown> {
+        /// Columns between two looks at the memory in use.
+        const BETWEEN_CHECKS: usize = 64;
         let mut pairs = Vec::new();
         for (at, &column) in columns.iter().enumerate() {
             let birth = self.complex.numbering.rank(column);
@@ -177,18 +172,18 @@ impl<'a, G: Graph, K: Key, F: Field> Reduction<'a, G, K, F> {
                     self.pivots.insert(pivot.key, (at as u32, pivot.coefficient));
                 }
             }
-            let bytes = self.bytes();
-            if bytes > limit {
-                return Err(Overgrown(bytes));
+            if at % BETWEEN_CHECKS == 0 && self.bytes() > limit {
+                return Err(Overgrown(self.bytes()));
             }
         }
         Ok(pairs)
     }
 
     fn bytes(&self) -> u64 {
-        let entries = self.added.capacity() + self.heap.capacity();
+        let entries = self.added.capacity() + self.queue.capacity();
         let pivot = size_of::<(K, (u32, F::Coefficient))>() + 1;
-        (entries * size_of::<Entry<K, F::Coefficient>>() + self.pivots.capacity() * pivot + self.bounds.capacity() * size_of::<usize>()) as u64
+        (entries * size_of::<Entry<K, F::Coefficient>>() + self.pivots.capacity() * pivot + self.bounds.capacity() * size_of::<usize>())
+            as u64
     }
 
     /// Reduces one column; the answer is its pivot, or none where the class never dies.
@@ -196,7 +191,7 @@ impl<'a, G: Graph, K: Key, F: Field> Reduction<'a, G, K, F> {
         let column = columns[at];
         let one = self.field.sign(false);
         let start = self.added.len();
-        self.heap.clear();
+        self.queue.clear();
         let mut pivot = match self.emergent_pivot(column) {
             Some(pivot) => Some(pivot),
             None => {
@@ -238,7 +233,7 @@ impl<'a, G: Graph, K: Key, F: Field> Reduction<'a, G, K, F> {
         let rank = numbering.rank(simplex);
         numbering.vertices(simplex, &mut self.simplex);
         let mut indices = CofacetIndices::new(numbering, &self.simplex);
-        let (heap, field) = (&mut self.heap, self.field);
+        let (queue, field) = (&mut self.queue, self.field);
         let lowest = pivot.map_or(-1, |key| numbering.rank(key));
         graph.common(&self.simplex, u32::MAX, ABSENT - 1, |w, highest| {
             let highest = highest.max(rank);
@@ -246,27 +241,17 @@ impl<'a, G: Graph, K: Key, F: Field> Reduction<'a, G, K, F> {
                 let (index, odd) = indices.with(w);
                 let key = numbering.key(highest, index);
                 if pivot.is_none_or(|pivot| key > pivot) {
-                    heap.push(Entry { key, coefficient: field.mul(field.sign(odd), factor) });
+                    queue.push(Entry { key, coefficient: field.mul(field.sign(odd), factor) });
                 }
             }
             true
         });
     }
 
-    /// Takes the first simplex with a non-zero coefficient from the heap.
+    /// Takes the first simplex with a non-zero coefficient.
     fn pop(&mut self) -> Option<Entry<K, F::Coefficient>> {
-        'next: loop {
-            let mut pivot = self.heap.pop()?;
-            while let Some(same) = self.heap.peek().filter(|entry| entry.key == pivot.key) {
-                let sum = self.field.add(pivot.coefficient, same.coefficient);
-                self.heap.pop();
-                match sum {
-                    Some(coefficient) => pivot.coefficient = coefficient,
-                    None => continue 'next,
-                }
-            }
-            return Some(pivot);
-        }
+        let field = self.field;
+        self.queue.pop(|a, b| field.add(a, b))
     }
 
     /// The first cofacet, where it has the diameter of the simplex and is no other column's pivot: no reduction is needed then.
