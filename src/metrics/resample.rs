@@ -81,7 +81,7 @@ pub fn evaluate(metric: &dyn Metric, resampling: &Resampling, bench: &Bench<'_>)
     if resampling.surrogates > 0 {
         let nulls = again(metric, &bench, resampling.surrogates, |draw| surrogate_series(&bench, resampling.surrogate, draw));
         each_row(&mut output.rows, &nulls, |row, observed, null| {
-            row.p_value = Some(p_value(observed, null));
+            row.p_value = Some(p_value(observed, null, EQUAL * observed.abs()));
             row.surrogates = u32::try_from(null.len()).ok();
         });
     }
@@ -96,9 +96,9 @@ pub fn evaluate(metric: &dyn Metric, resampling: &Resampling, bench: &Bench<'_>)
     output
 }
 
-/// `(1 + #{null ≥ observed}) / (1 + #null)`.
-pub fn p_value(observed: f64, null: &[f64]) -> f64 {
-    let as_high = null.iter().filter(|&&value| value >= observed - EQUAL * observed.abs().max(1.0)).count();
+/// `(1 + #{null ≥ observed}) / (1 + #null)`, where a null that falls short by `rounding` or less counts as equal.
+pub fn p_value(observed: f64, null: &[f64], rounding: f64) -> f64 {
+    let as_high = null.iter().filter(|&&value| value >= observed - rounding).count();
     (1 + as_high) as f64 / (1 + null.len()) as f64
 }
 
@@ -241,6 +241,15 @@ mod tests {
         assert_eq!(run(&series, plan), one_thread.install(|| run(&series, plan)));
         let other = run(&series, Resampling { seed: Some(77), ..plan });
         assert_ne!(run(&series, plan).rows[0].ci_low, other.rows[0].ci_low);
+    }
+
+    #[test]
+    fn a_p_value_does_not_depend_on_the_unit_of_measure() {
+        let nulls = [1.0, 2.0, 3.0, 4.0];
+        for scale in [1.0, 1e-15, 1e15] {
+            let scaled: Vec<f64> = nulls.iter().map(|null| null * scale).collect();
+            assert_eq!(p_value(3.0 * scale, &scaled, EQUAL * 3.0 * scale), 0.6);
+        }
     }
 
     #[test]

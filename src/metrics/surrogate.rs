@@ -51,11 +51,7 @@ impl SurrogateKind {
     pub fn order(self, channel: &[f64], rng: &mut ChaCha8Rng) -> Vec<usize> {
         let n = channel.len();
         match self {
-            Self::Shuffle => {
-                let mut order: Vec<usize> = (0..n).collect();
-                order.shuffle(rng);
-                order
-            }
+            Self::Shuffle => permutation(n, rng),
             Self::CircularShift => rotation(n, rng).collect(),
             Self::Block => {
                 let rotated: Vec<usize> = rotation(n, rng).collect();
@@ -90,6 +86,13 @@ pub fn stream(seed: u64, purpose: Purpose, draw: u32, channel: usize) -> ChaCha8
     // 4 bits of purpose, 32 of draw, 28 of channel.
     rng.set_stream((purpose as u64) << 60 | u64::from(draw) << 28 | (channel as u64 & 0x0fff_ffff));
     rng
+}
+
+/// A random order of `0..n`.
+pub fn permutation(n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    order.shuffle(rng);
+    order
 }
 
 /// Indices for one moving-block bootstrap of `n` samples: blocks of [`block_length`] from anywhere, joined and cut to `n`

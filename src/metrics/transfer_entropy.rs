@@ -20,7 +20,7 @@
 mod discrete;
 
 use super::resample::{interval, p_value};
-use super::surrogate::{Purpose, SurrogateKind, moving_blocks, stream};
+use super::surrogate::{Purpose, SurrogateKind, moving_blocks, permutation, stream};
 use super::{Bench, Metric, Output, Resampling};
 use crate::data::{MetricRow, Series, Value};
 use crate::spec::{Entry, Key, Section};
@@ -55,6 +55,8 @@ const LATER_ESTIMATORS: &[&str] = &["gaussian", "ksg", "spike-continuous"];
 const BIAS: &[&str] = &["none", "miller-madow", "shuffle"];
 /// Permutations behind `bias = "shuffle"`.
 const N_SHUFFLES: u32 = 50;
+/// Sums of `n log n` that are equal in theory differ by less than this, in bits.
+const ROUNDING: f64 = 1e-12;
 /// More symbols than this are not symbols.
 const LARGEST_ALPHABET: u64 = 1 << 16;
 
@@ -229,7 +231,7 @@ impl TransferEntropy {
         let original = &sides.channels[source].0;
         let permuted = |purpose, draw| {
             let mut rng = stream(seed, purpose, draw, source);
-            original.gathered(&SurrogateKind::Shuffle.order(&vec![0.0; sides.n_observations], &mut rng))
+            original.gathered(&permutation(sides.n_observations, &mut rng))
         };
         let mut bias = vec![0.0; targets.len()];
         if self.bias == "shuffle" {
@@ -333,7 +335,7 @@ fn rows_of(names: Option<[String; 2]>, estimate: Result<Estimate, String>, surro
             first.ci_low = interval.map(|ends| ends.0);
             first.ci_high = interval.map(|ends| ends.1);
             if surrogates > 0 {
-                first.p_value = Some(p_value(value, &null));
+                first.p_value = Some(p_value(value, &null, ROUNDING));
                 first.surrogates = Some(surrogates);
             }
             let n = null.len() as f64;
