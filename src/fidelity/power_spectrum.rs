@@ -1,13 +1,14 @@
 //! `power-spectrum`: how alike two segments' spectra are in shape.
 //!
 //! Profile: Welch's spectrum (periodic Hann, 2 s, half overlapping, without the mean; see [`default_segment`] for short and slow
-//! signals) in decibels on the frequencies above 0 up to 0.9 of half the sampling rate. Of spikes it is the spectrum of the
-//! population's summed counts, of series the mean over the channels that vary; z-scored before, so that units of measure do not count.
+//! signals) averaged over sixths of an octave, in decibels, above 0 up to 0.9 of half the sampling rate. Of spikes it is the spectrum
+//! of the population's summed counts, of series the mean over the channels that vary; z-scored before, so that units of measure do not
+//! count. Bands are centred on `2^(k/6)` Hz whatever the rate, so that recordings of different rates share them; averaging makes short
+//! segments comparable at all (a single frequency of a few windows errs by several decibels) and weighs frequencies as a log axis does.
 //!
-//! Distance: the root mean square over the common frequencies of the difference in decibels, after each spectrum's mean level there is
-//! taken off: a log-spectral distance of shapes. Where the grids differ, the finer is interpolated on the coarser.
-//! Headline: the aperiodic exponent from the second frequency to 100 Hz or the last, whichever is lower
-//! (Donoghue et al. 2020, doi 10.1038/s41593-020-00744-x).
+//! Distance: the root mean square over the common bands of the difference in decibels, after each spectrum's mean level there is taken
+//! off: a log-spectral distance of shapes. Headline: the aperiodic exponent from the second frequency to 100 Hz or the last, whichever
+//! is lower (Donoghue et al. 2020, doi 10.1038/s41593-020-00744-x).
 
 use super::{Profile, Test};
 use crate::data::{Series, SpikeTrain};
@@ -26,8 +27,9 @@ pub const ENTRY: Entry<dyn Test> = Entry {
 const TOP_SHARE: f64 = 0.9;
 /// Spectra reach this far below their greatest power; beyond it rounding and exact zeros would decide.
 const FLOOR: f64 = 1e-12;
-/// Fewest frequencies that two spectra must share.
-const FEWEST_COMMON: usize = 8;
+const BANDS_AN_OCTAVE: f64 = 6.0;
+/// Fewest frequencies of a spectrum, and fewest bands that two must share.
+const FEWEST: usize = 8;
 
 /// The test; it has no parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,11 +64,18 @@ impl Test for PowerSpectrum {
         profile_of(&frequencies, &power, TOP_SHARE * rate_hz / 2.0)
     }
     fn distance(&self, a: &Profile, b: &Profile) -> Result<f64, String> {
-        if a.x == b.x && !a.x.is_empty() {
-            return Ok(shape_difference(&a.y, &b.y));
+        // Equal bands have equal centres to the bit, as both come of one formula.
+        let at = |x: &f64| b.x.binary_search_by(|other| other.total_cmp(x)).ok();
+        let differences: Vec<f64> = a.x.iter().zip(&a.y).filter_map(|(x, y)| Some(y - b.y[at(x)?])).collect();
+        if differences.len() < FEWEST {
+            return Err(format!(
+                "the spectra share {} bands, and {FEWEST} are needed; bring the datasets to one sampling rate",
+                differences.len()
+            ));
         }
-        let (a, b) = on_common_grid(a, b)?;
-        Ok(shape_difference(&a, &b))
+        let n = differences.len() as f64;
+        let level = differences.iter().sum::<f64>() / n;
+        Ok((differences.iter().map(|difference| (difference - level).powi(2)).sum::<f64>() / n).sqrt())
     }
     fn params(&self) -> serde_json::Value {
         serde_json::json!({})
@@ -74,13 +83,6 @@ impl Test for PowerSpectrum {
     fn version(&self) -> u32 {
         1
     }
-}
-
-/// Root mean square of `a - b` around its mean.
-fn shape_difference(a: &[f64], b: &[f64]) -> f64 {
-    let n = a.len() as f64;
-    let level = a.iter().zip(b).map(|(a, b)| a - b).sum::<f64>() / n;
-    (a.iter().zip(b).map(|(a, b)| (a - b - level).powi(2)).sum::<f64>() / n).sqrt()
 }
 
 fn summed(series: &Series) -> Vec<f64> {
@@ -103,53 +105,34 @@ fn z_scored(samples: &[f64]) -> Option<Vec<f64>> {
 
 fn profile_of(frequencies: &[f64], power: &[f64], top_hz: f64) -> Result<Profile, String> {
     let last = frequencies.partition_point(|frequency| *frequency <= top_hz);
-    if last < 1 + FEWEST_COMMON {
-        return Err(format!(
-            "the segment is too short: its spectrum has {} frequencies above 0, and {FEWEST_COMMON} are needed",
-            last.max(1) - 1
-        ));
+    if last < 1 + FEWEST {
+        return Err(format!("the segment is too short: its spectrum has {} frequencies above 0, and {FEWEST} are needed", last.max(1) - 1));
     }
-    let greatest = power[1..last].iter().copied().fold(0.0, f64::max);
+    let (frequencies, power) = (&frequencies[1..last], &power[1..last]);
+    let greatest = power.iter().copied().fold(0.0, f64::max);
     if greatest <= 0.0 {
         return Err("the spectrum is zero".into());
     }
-    let floored: Vec<f64> = power[1..last].iter().map(|power| power.max(FLOOR * greatest)).collect();
-    let x = frequencies[1..last].to_vec();
-    let range = [x[1], x[x.len() - 1].min(100.0)];
-    let headline = fit_spectrum(&x, &floored, range, AperiodicMode::Fixed, None)
-        .or_else(|_| fit_spectrum(&x, &floored, [x[0], x[x.len() - 1]], AperiodicMode::Fixed, None))
-        .map_err(|error| error.to_string())?
-        .exponent;
-    Ok(Profile { y: floored.iter().map(|power| 10.0 * power.log10()).collect(), x, headline })
+    let floored: Vec<f64> = power.iter().map(|power| power.max(FLOOR * greatest)).collect();
+    let headline = exponent(frequencies, &floored)?;
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    let band = |frequency: &f64| (BANDS_AN_OCTAVE * frequency.log2()).round();
+    let mut at = 0;
+    for members in frequencies.chunk_by(|a, b| band(a) == band(b)) {
+        let mean = floored[at..at + members.len()].iter().sum::<f64>() / members.len() as f64;
+        x.push((band(&members[0]) / BANDS_AN_OCTAVE).exp2());
+        y.push(10.0 * mean.log10());
+        at += members.len();
+    }
+    Ok(Profile { x, y, headline })
 }
 
-/// Both spectra on the coarser grid, where they overlap.
-fn on_common_grid(a: &Profile, b: &Profile) -> Result<(Vec<f64>, Vec<f64>), String> {
-    if a.x.len() < 2 || b.x.len() < 2 {
-        return Err("a spectrum has fewer than two frequencies".into());
-    }
-    let spacing = |profile: &Profile| profile.x[1] - profile.x[0];
-    let coarser = if spacing(a) >= spacing(b) { a } else { b };
-    let low = a.x[0].max(b.x[0]);
-    let high = a.x[a.x.len() - 1].min(b.x[b.x.len() - 1]);
-    // Grids of like spacing differ by rounding; their ends must not fall out for it.
-    let slack = 1e-9 * high;
-    let grid: Vec<f64> = coarser.x.iter().copied().filter(|x| low - slack <= *x && *x <= high + slack).collect();
-    if grid.len() < FEWEST_COMMON {
-        return Err(format!(
-            "the spectra share {} frequencies, and {FEWEST_COMMON} are needed; bring the datasets to one sampling rate",
-            grid.len()
-        ));
-    }
-    let at = |profile: &Profile| grid.iter().map(|x| interpolated(profile, *x)).collect();
-    Ok((at(a), at(b)))
-}
-
-fn interpolated(profile: &Profile, x: f64) -> f64 {
-    let above = profile.x.partition_point(|other| *other < x).clamp(1, profile.x.len() - 1);
-    let (x0, x1) = (profile.x[above - 1], profile.x[above]);
-    let share = ((x - x0) / (x1 - x0)).clamp(0.0, 1.0);
-    profile.y[above - 1] + (profile.y[above] - profile.y[above - 1]) * share
+/// From the second frequency to 100 Hz, or of all where those are too few.
+fn exponent(frequencies: &[f64], power: &[f64]) -> Result<f64, String> {
+    let last = frequencies[frequencies.len() - 1];
+    let fit = |range| fit_spectrum(frequencies, power, range, AperiodicMode::Fixed, None);
+    let model = fit([frequencies[1], last.min(100.0)]).or_else(|_| fit([frequencies[0], last]));
+    model.map(|model| model.exponent).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
