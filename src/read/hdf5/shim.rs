@@ -342,6 +342,20 @@ impl Array {
         .map_err(|error| self.damaged(&error))
     }
 
+    /// Single elements of a one-dimensional array, all in one call.
+    ///
+    /// # Errors
+    /// As [`Array::numbers`].
+    pub fn points(&self, at: &[usize]) -> Result<Vec<f64>, ReadError> {
+        self.check(at.len())?;
+        if at.is_empty() {
+            return Ok(Vec::new());
+        }
+        let selection = Selection::from(ndarray::Array1::from(at.to_vec()));
+        let values = self.dataset.read_slice_1d::<f64, _>(selection).map_err(|error| self.damaged(&error))?;
+        Ok(values.into_raw_vec_and_offset().0)
+    }
+
     fn slab<T: H5Type>(&self, ranges: &[Range<usize>]) -> ::hdf5::Result<Vec<T>> {
         let axes: Vec<SliceOrIndex> = ranges.iter().map(|range| SliceOrIndex::from(range.clone())).collect();
         let values = self.dataset.read_slice::<T, _, IxDyn>(Selection::from(Hyperslab::from(axes)))?;

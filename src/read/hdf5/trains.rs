@@ -11,6 +11,8 @@ use std::ops::Range;
 pub const SMALL: usize = 64 << 20;
 /// Stretches of the ragged column that lie nearer than this (128 KiB) are read in one go.
 const NEAR: usize = 16 << 10;
+/// A stretch is at most this long (128 MiB) unless one unit has more: the copy into trains then adds little to the peak.
+const STRETCH: usize = 16 << 20;
 
 /// Where the spikes of each unit stand.
 #[derive(Debug)]
@@ -85,7 +87,8 @@ impl Source {
         while at < units.len() {
             let start = ranges[units[at]].start;
             let mut stop = at + 1;
-            while stop < units.len() && ranges[units[stop]].start - ranges[units[stop - 1]].end < NEAR {
+            let near = |stop: usize| ranges[units[stop]].start - ranges[units[stop - 1]].end < NEAR;
+            while stop < units.len() && near(stop) && ranges[units[stop]].end - start < STRETCH {
                 stop += 1;
             }
             let stretch = start..ranges[units[stop - 1]].end;
@@ -102,33 +105,31 @@ impl Source {
     /// # Errors
     /// As [`Array::block`].
     pub fn ends(&self, budget: usize) -> Result<Option<(f64, f64)>, ReadError> {
-        let mut ends = Vec::new();
-        for unit in (0..self.n_units()).filter(|&unit| self.count(unit) > 0) {
-            let (array, range) = match self {
-                Self::Ragged { times, ranges } => (times, ranges[unit].clone()),
-                Self::Separate(arrays) => (&arrays[unit], 0..arrays[unit].len()),
-            };
-            ends.extend([(array, range.start), (array, range.end - 1)]);
-        }
-        let chunk = |array: &Array| array.chunks().map(|shape| shape.iter().product::<usize>().max(1));
-        let mut touched = 0usize;
-        let mut last = None;
-        for (array, at) in &ends {
-            if let Some(chunk) = chunk(array) {
-                let now = Some((&raw const **array, at / chunk));
-                touched = if now == last { touched } else { touched.saturating_add(chunk.saturating_mul(array.element_bytes())) };
-                last = now;
+        let ends = |range: &Range<usize>| [range.start, range.end.saturating_sub(1)];
+        let asked: Vec<(&Array, Vec<usize>)> = match self {
+            Self::Ragged { times, ranges } => vec![(times, ranges.iter().filter(|range| !range.is_empty()).flat_map(ends).collect())],
+            Self::Separate(arrays) => {
+                arrays.iter().filter(|array| !array.is_empty()).map(|array| (array, ends(&(0..array.len())).to_vec())).collect()
             }
-        }
-        if touched > budget {
+        };
+        if asked.iter().map(|(array, at)| touched_bytes(array, at)).sum::<usize>() > budget {
             return Ok(None);
         }
-        let mut found = Vec::with_capacity(ends.len());
-        for (array, at) in ends {
-            found.extend(array.block(&[at..at + 1])?);
+        let mut found = Vec::new();
+        for (array, at) in asked {
+            found.extend(array.points(&at)?);
         }
         Ok(extremes(found.iter()))
     }
+}
+
+/// Bytes that reading these elements (increasing) decompresses: whole chunks.
+fn touched_bytes(array: &Array, at: &[usize]) -> usize {
+    let Some(shape) = array.chunks() else { return 0 };
+    let chunk = shape.iter().product::<usize>().max(1);
+    let mut chunks: Vec<usize> = at.iter().map(|at| at / chunk).collect();
+    chunks.dedup();
+    chunks.len().saturating_mul(chunk).saturating_mul(array.element_bytes())
 }
 
 /// Least and greatest finite value.

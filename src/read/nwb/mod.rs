@@ -48,7 +48,7 @@ struct NwbReader {
 
 fn open(request: &Request) -> Result<Box<dyn Reader>, ReadError> {
     let file = File::open(&request.path)?;
-    let (body, header, file) = match request.signal {
+    let (body, mut header, file) = match request.signal {
         SignalKind::Spikes => {
             let (trains, header) = units::open(&file, request)?;
             (Body::Spikes(trains), header, file)
@@ -62,7 +62,18 @@ fn open(request: &Request) -> Result<Box<dyn Reader>, ReadError> {
             return Err(error.hint("read a plain matrix of it with format = \"hdf5\""));
         }
     };
+    header.notes.extend(invalid_times(&file));
     Ok(Box::new(NwbReader { header, body, file }))
+}
+
+/// Stretches that the file's authors call invalid are not masked here; a user should know of them.
+fn invalid_times(file: &File) -> Option<String> {
+    let table = Table::open(file, "/intervals/invalid_times").filter(|table| table.rows > 0)?;
+    let (Ok(Column::Number(start)), Ok(Column::Number(stop))) = (table.column(file, "start_time"), table.column(file, "stop_time")) else {
+        return None;
+    };
+    let seconds: f64 = start.iter().zip(&stop).map(|(start, stop)| stop - start).filter(|length| *length > 0.0).sum();
+    Some(format!("the file marks {} stretches ({seconds:.1} s) as invalid in intervals/invalid_times; they are not masked", table.rows))
 }
 
 impl Reader for NwbReader {

@@ -7,6 +7,9 @@ use crate::read::filter::{self, Column};
 use crate::read::hdf5::{Array, File, Kind, Source, Trains, absolute, join, ranges, span_of};
 use crate::read::{Channel, Header, ReadError, Request};
 
+/// Sessions last hours; spike times beyond five days are hardly seconds.
+const LONGEST_S: f64 = 432_000.0;
+
 /// The units of a file and where their spikes stand.
 #[derive(Debug)]
 pub struct Units {
@@ -161,6 +164,9 @@ pub fn open(file: &File, request: &Request) -> Result<(Trains, Header), ReadErro
     let silent = kept.rows.iter().filter(|&&row| units.source.count(row) == 0).count();
     if silent > 0 {
         notes.push(format!("{silent} units have no spikes"));
+    }
+    if span.stop_s > LONGEST_S {
+        notes.push(format!("spike times reach {:.0} s: they may be in milliseconds or samples, not seconds", span.stop_s));
     }
     let n_channels_total = units.ids.len();
     let small = units.source.is_small();
