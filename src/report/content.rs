@@ -1,6 +1,6 @@
 //! The report's text: what both HTML and Markdown say, section by section, already formatted. No picture, no markup.
 
-use super::facts::Facts;
+use super::facts::{Facts, MAX_DRAWN};
 use super::grid::{Cell, Grid, Tone};
 use super::manifest::Part;
 use super::number::{MISSING, bytes, count, duration, maybe, number};
@@ -18,6 +18,8 @@ pub(super) struct Content {
     pub(super) expectations: Option<Grid>,
     pub(super) fidelity: Option<Grid>,
     pub(super) datasets: Vec<Dataset>,
+    /// Datasets beyond those with a section.
+    pub(super) others: Option<Grid>,
     pub(super) failures: Option<Grid>,
     /// How to run what failed again.
     pub(super) again: String,
@@ -68,7 +70,8 @@ pub(super) fn content(facts: &Facts) -> Content {
         about: about(manifest),
         expectations: section::expectations(facts),
         fidelity: section::fidelity(facts),
-        datasets: facts.datasets.iter().map(|id| dataset(facts, id)).collect(),
+        datasets: facts.datasets.iter().take(MAX_DRAWN).map(|id| dataset(facts, id)).collect(),
+        others: section::others(facts),
         failures: section::failures(facts, &again),
         again,
         undefined: section::undefined(facts),

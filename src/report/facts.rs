@@ -9,6 +9,9 @@ use crate::table::{
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// Datasets that get a section with pictures. A glob may name thousands; a page that long is no longer read.
+pub(super) const MAX_DRAWN: usize = 60;
+
 /// What an output folder holds, as far as a report needs it.
 #[derive(Debug)]
 pub(super) struct Facts {
@@ -71,13 +74,13 @@ pub(super) fn read(out: &Path) -> Result<Facts, ReportError> {
     }
     let manifest = read_manifest(&out.join("manifest.json"))?;
     let units: Vec<UnitRecord> = table::read(&units_path)?;
-    let shown: BTreeSet<String> = first_units(&units);
     let metrics = out.join(MetricRecord::FILE);
     let (summaries, windows, pairs) = if metrics.is_file() { summarise(&metrics)? } else { Default::default() };
-    let mut facts = Facts {
-        manifest,
-        datasets: Vec::new(),
-        units,
+    let datasets = datasets(Part::new(&manifest), &units, &summaries);
+    let drawn: BTreeSet<String> = datasets.iter().take(MAX_DRAWN).cloned().collect();
+    let shown = first_units(&units, &drawn);
+    Ok(Facts {
+        datasets,
         summaries,
         windows,
         pairs,
@@ -85,11 +88,11 @@ pub(super) fn read(out: &Path) -> Result<Facts, ReportError> {
         embeddings: rows(out, |row: &EmbeddingRecord| shown.contains(&row.unit))?,
         fidelity: rows(out, |_: &FidelityRecord| true)?,
         expectations: rows(out, |_: &ExpectationRecord| true)?,
-        previews: rows(out, |_: &PreviewRecord| true)?,
+        previews: rows(out, |row: &PreviewRecord| drawn.contains(&row.dataset))?,
         files: files(out),
-    };
-    facts.datasets = datasets(&facts);
-    Ok(facts)
+        manifest,
+        units,
+    })
 }
 
 fn read_manifest(path: &Path) -> Result<serde_json::Value, ReportError> {
@@ -116,19 +119,18 @@ fn rows<T: Table>(out: &Path, keep: impl FnMut(&T) -> bool) -> Result<Vec<T>, Re
     Ok(table::read_where(&path, usize::MAX, keep)?)
 }
 
-fn first_units(units: &[UnitRecord]) -> BTreeSet<String> {
+fn first_units(units: &[UnitRecord], drawn: &BTreeSet<String>) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
-    let done = units.iter().filter(|unit| unit.status == UnitStatus::Done);
+    let done = units.iter().filter(|unit| unit.status == UnitStatus::Done && drawn.contains(&unit.dataset));
     done.filter(|unit| seen.insert(unit.dataset.as_str())).map(|unit| unit.unit.clone()).collect()
 }
 
-fn datasets(facts: &Facts) -> Vec<String> {
-    let named = facts.manifest().at("datasets");
-    let mut ids: Vec<String> = named.list().filter_map(|part| part.at("id").text().map(str::to_owned)).collect();
-    let others: BTreeSet<&str> =
-        facts.units.iter().map(|unit| unit.dataset.as_str()).chain(facts.summaries.iter().map(|row| row.dataset.as_str())).collect();
+fn datasets(manifest: Part<'_>, units: &[UnitRecord], summaries: &[Summary]) -> Vec<String> {
+    let mut ids: Vec<String> = manifest.at("datasets").list().filter_map(|part| part.at("id").text().map(str::to_owned)).collect();
     let known: BTreeSet<String> = ids.iter().cloned().collect();
-    ids.extend(others.into_iter().filter(|id| !known.contains(*id)).map(str::to_owned));
+    let named = units.iter().map(|unit| unit.dataset.as_str()).chain(summaries.iter().map(|row| row.dataset.as_str()));
+    let others: BTreeSet<&str> = named.filter(|id| !known.contains(*id)).collect();
+    ids.extend(others.into_iter().map(str::to_owned));
     ids
 }
 

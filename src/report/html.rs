@@ -14,7 +14,7 @@ const PICTURE_BUDGET: usize = 3_500_000;
 pub(super) fn render(facts: &Facts, content: &Content) -> Result<String, String> {
     let page = serde_json::to_value(content).map_err(|error| error.to_string())?;
     let mut budget = PICTURE_BUDGET;
-    let pictures = facts.datasets.iter().map(|id| within(&mut budget, figure::of_dataset(facts, id)));
+    let pictures = content.datasets.iter().map(|dataset| within(&mut budget, figure::of_dataset(facts, &dataset.id)));
     let pictures: Vec<Value> = pictures.collect();
     let overall: Vec<Value> = figure::of_scores(facts).into_iter().map(picture).collect();
     let mut environment = Environment::new();

@@ -21,6 +21,7 @@ pub(super) fn render(content: &Content) -> String {
             page += &format!("{}\n", grid.markdown());
         }
     }
+    section(&mut page, "Further datasets", content.others.as_ref());
     section(&mut page, "Failures", content.failures.as_ref());
     if content.failures.is_some() {
         page += "Running the job again tries the failed units again, and only those.\n\n";

@@ -1,11 +1,12 @@
 //! The report's tables, one function each.
 
-use super::facts::Facts;
+use super::facts::{Facts, MAX_DRAWN};
 use super::grid::{Cell, Grid, Tone};
 use super::manifest::Part;
 use super::number::{MISSING, bytes, maybe, number};
 use super::summary::Summary;
 use crate::table::{ExpectationRecord, FidelityRecord, MetricRecord, Table, UnitRecord, UnitStatus};
+use std::collections::BTreeMap;
 
 /// "Published beside ours".
 pub(super) fn expectations(facts: &Facts) -> Option<Grid> {
@@ -110,6 +111,23 @@ fn tested(row: &Summary) -> String {
         }
         Some(p) => format!("{} of {} (least {})", row.significant, row.tested, number(p)),
     }
+}
+
+/// Datasets that have no section of their own.
+pub(super) fn others(facts: &Facts) -> Option<Grid> {
+    let mut counts: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for unit in &facts.units {
+        let [done, all] = counts.entry(&unit.dataset).or_default();
+        *done += usize::from(unit.status == UnitStatus::Done);
+        *all += 1;
+    }
+    let caption = format!("Datasets after the first {MAX_DRAWN}; their values are in the tables");
+    let mut grid = Grid::new(caption, UnitRecord::FILE, &["Dataset", "#Units done", "#Units"]);
+    for id in facts.datasets.iter().skip(MAX_DRAWN) {
+        let [done, all] = counts.get(id.as_str()).copied().unwrap_or_default();
+        grid.push(vec![id.as_str().into(), done.to_string().into(), all.to_string().into()]);
+    }
+    grid.filled()
 }
 
 /// Units that failed, and how to run them again.

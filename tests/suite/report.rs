@@ -2,9 +2,11 @@
 
 use crate::fixture::{metric, put, rich, unit};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
+use tcs_batch::data::CurveKind;
 use tcs_batch::report::{self, Format};
-use tcs_batch::table::{ExpectationRecord, MetricRecord, UnitRecord, UnitStatus};
+use tcs_batch::table::{DiagramRecord, EmbeddingRecord, ExpectationRecord, MetricRecord, PreviewRecord, UnitRecord, UnitStatus};
 
 fn written(out: &Path, format: Format) -> String {
     let paths = report::write(out, &[format]).unwrap();
@@ -114,7 +116,7 @@ fn a_thousand_units_stay_under_five_megabytes() {
     let out = tempfile::tempdir().unwrap();
     let units: Vec<UnitRecord> = (0..1000)
         .map(|index| {
-            let mut unit = unit(&format!("set{}", index % 40), index);
+            let mut unit = unit(&format!("set{}", index % 400), index);
             unit.status = if index % 3 == 0 { UnitStatus::Failed } else { UnitStatus::Done };
             unit.error = Some("too short".into());
             unit
@@ -131,6 +133,36 @@ fn a_thousand_units_stay_under_five_megabytes() {
     let page = written(out.path(), Format::Html);
     assert!(page.len() < 5_000_000, "{} bytes", page.len());
     assert!(page.contains("134 more rows are in <a href=\"units.parquet\">"), "334 failures are cut at 200");
+    assert!(page.contains("Datasets after the first 60") && page.contains("140 more rows are in"), "400 datasets are not drawn one by one");
+}
+
+/// Whatever a diagram, a trace or a cloud holds, the page is made, and soon.
+#[test]
+fn extreme_data_make_a_page() {
+    let out = tempfile::tempdir().unwrap();
+    let values = [0.0, 1e-310, 1.0, 1.0 + 1e-15, 1e16, 1e300, f64::MAX, -f64::MAX, f64::INFINITY];
+    let (mut units, mut pairs, mut previews, mut points) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (index, (&a, &b)) in values.iter().flat_map(|a| values.iter().map(move |b| (a, b))).take(60).enumerate() {
+        let unit = unit(&format!("set{index}"), 0);
+        let (dataset, name) = (unit.dataset.clone(), unit.unit.clone());
+        for dim in 0..2 {
+            pairs.push(DiagramRecord { dataset: dataset.clone(), unit: name.clone(), persistence: "rips".into(), dim, birth: a, death: b });
+        }
+        for kind in [CurveKind::Raster, CurveKind::Trace, CurveKind::Spectrum] {
+            previews.push(PreviewRecord { dataset: dataset.clone(), unit: name.clone(), kind, channel: "a".into(), x: a, y: b });
+        }
+        points.push(EmbeddingRecord { dataset, unit: name, embedding: "pca".into(), index: 0, vector: vec![a as f32, b as f32] });
+        units.push(unit);
+    }
+    std::fs::write(out.path().join("manifest.json"), r#"{"summaries":["betti-curve","landscape","image"]}"#).unwrap();
+    let rows: Vec<MetricRecord> = units.iter().zip(values).map(|(unit, value)| metric(unit, "lz76", "value", "1", Some(value))).collect();
+    put(out.path(), &rows);
+    put(out.path(), &units);
+    put(out.path(), &pairs);
+    put(out.path(), &previews);
+    put(out.path(), &points);
+    let page = written(out.path(), Format::Html);
+    assert!(!page.contains("NaN") && page.matches("<svg").count() > 100, "{} pictures", page.matches("<svg").count());
 }
 
 #[test]
@@ -237,4 +269,20 @@ fn a_folder_that_no_run_wrote_is_said_to_be_one() {
     let message = report::write(out.path(), &[Format::Md]).unwrap_err().to_string();
     assert!(message.contains("manifest.json"), "{message}");
     assert!(!out.path().join("report.md").exists());
+}
+
+/// An outside reader: pyarrow, where a Python that has it is found (`TCS_PYTHON`, else `python3`).
+#[test]
+fn pyarrow_reads_every_table() {
+    let python = std::env::var("TCS_PYTHON").unwrap_or_else(|_| "python3".into());
+    let has_pyarrow = Command::new(&python).args(["-c", "import pyarrow.parquet"]).output().is_ok_and(|output| output.status.success());
+    if !has_pyarrow {
+        println!("skipped: {python} has no pyarrow; set TCS_PYTHON to one that has");
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("dev/read_tables.py");
+    let output = Command::new(&python).arg(script).arg(demo()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.lines().count(), 7, "{said}");
 }

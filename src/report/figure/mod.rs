@@ -25,6 +25,7 @@ pub(super) fn of_dataset(facts: &Facts, dataset: &str) -> Vec<Figure> {
     figures.extend(embedding::figures(facts, dataset));
     figures.extend(topology::figures(facts, dataset));
     figures.extend(metric::figures(facts, dataset));
+    figures.retain(|figure| !figure.svg.is_empty());
     figures
 }
 

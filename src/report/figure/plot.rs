@@ -34,17 +34,18 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// A linear axis around `values`, with some air; `None` when there is no finite value.
+    /// A linear axis around `values`, with some air; `None` when there is no finite value or they span more than numbers can hold.
     pub(super) fn around(label: impl Into<String>, values: impl Iterator<Item = f64>, air: f64) -> Option<Self> {
         let (low, high) = bounds(values)?;
-        let margin = if high > low { (high - low) * air } else { high.abs().max(1.0) * 0.1 };
-        Some(Self { label: label.into(), low: low - margin, high: high + margin, ..Self::default() })
+        let margin = if apart(low, high) { (high - low) * air } else { high.abs().max(1e-6) * 0.1 };
+        let (low, high) = (low - margin, high + margin);
+        (high - low).is_finite().then(|| Self { label: label.into(), low, high, ..Self::default() })
     }
     /// A logarithmic axis over the positive ones of `values`.
     pub(super) fn log(label: impl Into<String>, values: impl Iterator<Item = f64>) -> Option<Self> {
-        let (low, high) = bounds(values.filter(|&value| value > 0.0))?;
-        let (low, high) = if high > low { (low, high) } else { (low / 2.0, high * 2.0) };
-        Some(Self { label: label.into(), low, high, log: true, ..Self::default() })
+        let (low, high) = bounds(values.filter(|&value| value > f64::MIN_POSITIVE))?;
+        let (low, high) = if high > low * 1.01 { (low, high) } else { (low / 2.0, high * 2.0) };
+        high.is_finite().then(|| Self { label: label.into(), low, high, log: true, ..Self::default() })
     }
     /// Widens the axis that has room, so that both have one scale and a circle is round.
     pub(super) fn equalise(x: &mut Self, y: &mut Self) {
@@ -59,6 +60,12 @@ impl Axis {
     fn place(&self, value: f64) -> Option<f64> {
         let placed = if self.log { value.log10() } else { value };
         (placed.is_finite() && (!self.log || value > 0.0)).then_some(placed)
+    }
+    /// Plotters looks for ticks in a loop that never ends when the range overflows or is narrower than a number's last digit.
+    fn is_drawable(&self) -> bool {
+        let range = self.range();
+        let bounded = |value: f64| value.abs() < 1e290;
+        bounded(range.start) && bounded(range.end) && apart(range.start, range.end)
     }
     fn range(&self) -> std::ops::Range<f64> {
         let place = |value: f64| if self.log { value.log10() } else { value };
@@ -75,6 +82,11 @@ impl Axis {
             number(if value.abs() < 1e-9 * (self.high - self.low).abs() { 0.0 } else { value })
         }
     }
+}
+
+/// Whether an axis from `low` to `high` has ticks that differ: nearer together they would be one and the same number.
+pub(super) fn apart(low: f64, high: f64) -> bool {
+    high - low > (low.abs().max(high.abs()) * 1e-9).max(1e-200)
 }
 
 /// A tick at 10 to the `power`. On an axis of many decades only whole powers get a label.
@@ -131,8 +143,11 @@ pub(super) struct Plot {
     pub(super) marks: Vec<Mark>,
 }
 
-/// Draws it; an empty text when there is no room to draw in, which finite axes rule out.
+/// Draws it; an empty text when an axis has no ticks that a number can hold.
 pub(super) fn draw(plot: &Plot) -> String {
+    if !(plot.x.is_drawable() && plot.y.is_drawable()) {
+        return String::new();
+    }
     let mut svg = String::new();
     let Ok(place) = frame(plot, &mut svg) else { return String::new() };
     let mut marks = String::new();
@@ -335,6 +350,23 @@ mod tests {
         assert_eq!(path.matches('M').count(), 1);
         let x: f64 = path[1..].split(' ').next().unwrap().parse().unwrap();
         assert!((x - (109.0 + 970.0) / 2.0).abs() < 3.0, "{x}");
+    }
+
+    /// Ticks are found by a loop in plotters that must end, and coordinates must stay numbers, whatever the data.
+    #[test]
+    fn extreme_values_are_drawn_or_refused_and_never_hang() {
+        let values = [0.0, 1e-310, 1e-200, 1e-9, 1.0, 1.0 + 1e-15, 1.7e9, 1.7e9 + 1e-6, 1e16, 1e16 + 2.0, 1e300, f64::MAX, -1.0, -f64::MAX];
+        for low in values {
+            for high in values {
+                for make in [|pair: [f64; 2]| Axis::around("x", pair.into_iter(), 0.05), |pair: [f64; 2]| Axis::log("x", pair.into_iter())]
+                {
+                    let Some(axis) = make([low, high]) else { continue };
+                    let marks = vec![Mark::Dots { points: vec![(low, high)], colour: "c0".into(), size: 6, square: false }];
+                    let svg = draw(&Plot { label: "x".into(), x: axis.clone(), y: axis, marks });
+                    assert!(!svg.contains("NaN") && !svg.contains("\"inf") && svg.len() < 20_000, "{low} {high}: {svg}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn raster(dataset: &str, rows: &[&PreviewRecord]) -> Option<Figure> {
     let left_out = if points.len() < rows.len() { format!(", {} of {} spikes", points.len(), rows.len()) } else { String::new() };
     let length = (480.0 / (top + 2.0)).clamp(2.0, 16.0) * 0.8;
     let marks = vec![Mark::Ticks { points, colour: "ink".into(), length }];
-    let n_units = top as usize + 1;
+    let n_units = (top as usize).saturating_add(1);
     Some(Figure {
         title: "Spikes".into(),
         caption: format!("One row a unit, {n_units} of them; unit of work {}{left_out}.", rows.first()?.unit),

@@ -3,7 +3,7 @@
 //! The curves are drawings of the diagram, as fine as the picture is wide; numbers come from the metrics alone.
 //! Landscape: Bubenik 2015, JMLR 16. Image: Adams et al. 2017, JMLR 18.
 
-use super::plot::{Axis, Mark, Plot, Tile, draw};
+use super::plot::{Axis, Mark, Plot, Tile, apart, draw};
 use super::{Figure, colour};
 use crate::report::facts::Facts;
 use crate::table::DiagramRecord;
@@ -57,8 +57,11 @@ fn diagrams<'a>(facts: &'a Facts, dataset: &'a str) -> Vec<Diagram<'a>> {
 
 fn diagram<'a>(dataset: &'a str, unit: &'a str, name: &'a str, rows: &[&DiagramRecord]) -> Option<Diagram<'a>> {
     let finite = || rows.iter().flat_map(|row| [row.birth, row.death]).filter(|value| value.is_finite());
-    let low = finite().reduce(f64::min)?;
-    let high = finite().reduce(f64::max).filter(|&high| high > low).unwrap_or(low + 1.0);
+    let (low, high) = (finite().reduce(f64::min)?, finite().reduce(f64::max)?);
+    let high = if apart(low, high) { high } else { low + low.abs().max(1.0) };
+    if !(high - low).is_finite() {
+        return None;
+    }
     let mut by_dim: BTreeMap<i8, Vec<(f64, f64)>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.birth.is_finite()) {
         by_dim.entry(row.dim).or_default().push((row.birth, row.death));
@@ -206,7 +209,7 @@ fn landscape(diagram: &Diagram<'_>) -> Option<Figure> {
         svg: draw(&Plot {
             label: diagram.label("Persistence landscape"),
             x: Axis { label: "filtration value".into(), low: diagram.low, high: diagram.high, ..Axis::default() },
-            y: Axis { label: "height".into(), low: 0.0, high: if top > 0.0 { top * 1.08 } else { 1.0 }, ..Axis::default() },
+            y: Axis { label: "height".into(), low: 0.0, high: if apart(0.0, top) { top * 1.08 } else { 1.0 }, ..Axis::default() },
             marks,
         }),
     })
@@ -223,7 +226,7 @@ fn image(diagram: &Diagram<'_>) -> Option<Figure> {
         ..Axis::default()
     };
     let (wide, tall) = ((births.high - births.low) / IMAGE_SIDE as f64, lives.high / IMAGE_SIDE as f64);
-    if tall <= 0.0 {
+    if !apart(0.0, lives.high) {
         return None;
     }
     let cell = |index: usize| (births.low + wide * (index % IMAGE_SIDE) as f64, tall * (index / IMAGE_SIDE) as f64);
