@@ -124,6 +124,7 @@ impl Metric for PowerSpectrum {
             .channels()
             .iter()
             .zip(&spectra)
+            .filter(|(_, spectrum)| spectrum.power.iter().all(|power| power.is_finite()))
             .take(MOST_CURVES)
             .map(|(channel, spectrum)| self.curve(channel, spectrum, series.rate_hz()));
         Output { rows: rows.concat(), curves: curves.collect() }
@@ -159,8 +160,8 @@ impl PowerSpectrum {
     }
 
     /// What a density is multiplied by to follow the job's scaling: the window's noise bandwidth.
-    fn scale(&self, n_frequencies: usize, spectrum: &Spectrum, rate_hz: f64) -> f64 {
-        if self.scaling == Scaling::Density || n_frequencies < 2 {
+    fn scale(&self, spectrum: &Spectrum, rate_hz: f64) -> f64 {
+        if self.scaling == Scaling::Density {
             return 1.0;
         }
         let segment = (rate_hz / spectrum.frequencies_hz[1]).round() as usize;
@@ -203,7 +204,7 @@ impl PowerSpectrum {
     fn fit(&self, spectrum: &Spectrum, rate_hz: f64) -> Result<SpectralModel, String> {
         let spacing = spectrum.frequencies_hz[1];
         let range = self.fit_range_hz.unwrap_or([2.0 * spacing, (0.45 * rate_hz).min(100.0)]);
-        let scale = self.scale(spectrum.power.len(), spectrum, rate_hz).log10();
+        let scale = self.scale(spectrum, rate_hz).log10();
         let model = fit_spectrum(&spectrum.frequencies_hz, &spectrum.power, range, self.aperiodic, None);
         model.map(|model| SpectralModel { offset: model.offset + scale, ..model }).map_err(|error| error.to_string())
     }
@@ -213,7 +214,7 @@ impl PowerSpectrum {
         let block = (spectrum.power.len() - 1).div_ceil(MOST_CURVE_POINTS).max(1);
         let means =
             |values: &[f64]| values[1..].chunks(block).map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect::<Vec<f64>>();
-        let scale = self.scale(spectrum.power.len(), spectrum, rate_hz);
+        let scale = self.scale(spectrum, rate_hz);
         let y = means(&spectrum.power).iter().map(|power| power * scale).collect();
         Curve { kind: CurveKind::Spectrum, channel: channel.to_owned(), x: means(&spectrum.frequencies_hz), y }
     }
@@ -226,6 +227,9 @@ fn with_power<'s>(samples: &[f64], spectrum: &'s Spectrum) -> Result<&'s Spectru
     }
     let mean_square = samples.iter().map(|value| value * value).sum::<f64>() / samples.len() as f64;
     let integral = spectrum.power.iter().sum::<f64>() * spectrum.frequencies_hz[1];
+    if !integral.is_finite() {
+        return Err("the channel's values are too large to be squared; use a larger unit of measure".into());
+    }
     // Rounding leaves about 1e-32 of the signal's power.
     if integral <= 1e-26 * mean_square { Err("nothing is left of the channel after detrending".into()) } else { Ok(spectrum) }
 }
@@ -315,6 +319,16 @@ mod tests {
         assert!(reason.contains("2500 samples"), "{reason}");
         assert!(evaluate(&PowerSpectrum { segment_s: Some(1e300), ..long.clone() }, &series(500, 250.0)).rows[0].value.known().is_none());
         assert!(evaluate(&PowerSpectrum { segment_s: Some(1e-9), ..long }, &series(500, 250.0)).rows[0].value.known().is_none());
+    }
+
+    #[test]
+    fn values_whose_squares_overflow_say_so() {
+        let huge = series(1000, 250.0);
+        let huge = huge.with_values(huge.values().iter().map(|value| value * 1e200).collect()).unwrap();
+        let output = evaluate(&PowerSpectrum::default(), &huge);
+        assert!(output.rows.iter().all(|row| row.value.known().is_none()));
+        assert!(matches!(&output.rows[0].value, Value::Undefined(reason) if reason.contains("too large")));
+        assert!(output.curves.iter().all(|curve| curve.y.iter().all(|power| power.is_finite())));
     }
 
     #[test]

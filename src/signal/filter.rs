@@ -84,7 +84,7 @@ fn index_of_least(values: impl Iterator<Item = f64>) -> usize {
     values.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(index, _)| index)
 }
 
-fn both_ways(sections: &[Section], samples: &[f64]) -> Vec<f64> {
+fn both_ways(sections: &[Section; ORDER], samples: &[f64]) -> Vec<f64> {
     let n = samples.len();
     let (first, last) = (samples[0], samples[n - 1]);
     let mut padded = Vec::with_capacity(n + 2 * PAD);
@@ -99,20 +99,25 @@ fn both_ways(sections: &[Section], samples: &[f64]) -> Vec<f64> {
 }
 
 /// One passage in direct form II transposed, started in the steady state of the first sample.
-fn run(sections: &[Section], samples: &mut [f64]) {
+fn run(sections: &[Section; ORDER], samples: &mut [f64]) {
     let mut level = samples[0];
-    for Section { b, a } in sections {
+    let mut states = [[0.0; 2]; ORDER];
+    for (Section { b, a }, state) in sections.iter().zip(&mut states) {
         let sum_a = 1.0 + a[0] + a[1];
         let z0 = ((b[1] - a[0] * b[0]) + (b[2] - a[1] * b[0])) / sum_a;
         let z1 = (1.0 + a[0]) * z0 - (b[1] - a[0] * b[0]);
-        let mut state = [z0 * level, z1 * level];
+        *state = [z0 * level, z1 * level];
         level *= (b[0] + b[1] + b[2]) / sum_a;
-        for sample in samples.iter_mut() {
-            let input = *sample;
-            let output = b[0] * input + state[0];
-            state = [b[1] * input - a[0] * output + state[1], b[2] * input - a[1] * output];
-            *sample = output;
+    }
+    // All sections of a sample before the next sample: the sections of neighbouring samples overlap in the processor.
+    for sample in samples.iter_mut() {
+        let mut value = *sample;
+        for (Section { b, a }, state) in sections.iter().zip(&mut states) {
+            let output = b[0] * value + state[0];
+            *state = [b[1] * value - a[0] * output + state[1], b[2] * value - a[1] * output];
+            value = output;
         }
+        *sample = value;
     }
 }
 

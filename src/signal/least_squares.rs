@@ -67,10 +67,10 @@ impl Normal {
         for ((value, target), row) in values.iter().zip(data).zip(jacobian.chunks_exact(n)) {
             let residual = value - target;
             cost += residual * residual;
-            for i in 0..n {
-                gradient[i] += row[i] * residual;
-                for j in 0..=i {
-                    matrix[(i, j)] += row[i] * row[j];
+            for (i, (slope, total)) in row.iter().zip(&mut gradient).enumerate() {
+                *total += slope * residual;
+                for (j, other) in row[..=i].iter().enumerate() {
+                    matrix[(i, j)] += slope * other;
                 }
             }
         }

@@ -111,7 +111,8 @@ fn polyphase(samples: &[f64], up: usize, down: usize, phases: &[Vec<f64>]) -> Ve
             let (newest, taps) = (at / up, &phases[at % up]);
             let skipped = (newest + 1).saturating_sub(samples.len());
             let n_taps = taps.len().min(newest + 1);
-            (skipped..n_taps).map(|t| taps[t] * samples[newest - t]).sum()
+            let newest_first = samples[newest + 1 - n_taps..newest + 1 - skipped].iter().rev();
+            taps[skipped..n_taps].iter().zip(newest_first).map(|(tap, sample)| tap * sample).sum()
         })
         .collect()
 }
