@@ -105,6 +105,18 @@ def ibl():
     FACTS["ibl.nwb"] = {"counts": [10, 20, 30], "locations": ["CA1", None, "VISp"]}
 
 
+def groups():
+    """No area but that of the electrode group."""
+    f = start("groups.nwb")
+    for name, area in (("tetrode1", "CA1"), ("tetrode2", "unknown")):
+        f.create_group(f"general/extracellular_ephys/{name}").attrs["location"] = area
+    flat, ends = trains(8, [5, 6, 7])
+    g = table(f, "units", "Units", {"spike_times": (flat, ends, "uint16")})
+    refs = [f[f"general/extracellular_ephys/tetrode{i}"].ref for i in (2, 1, 1)]
+    g.create_dataset("electrode_group", data=np.array(refs, dtype=h5py.ref_dtype), dtype=h5py.ref_dtype)
+    table(f, "intervals/invalid_times", "TimeIntervals", {"start_time": [1.0, 5.0], "stop_time": [2.0, 5.5]})
+
+
 def allen_lfp():
     """Tall chunks of one channel, time stamps with a scaled clock, a soft link to the same series, a null table reference."""
     f = start("allen_lfp.nwb")
@@ -246,6 +258,7 @@ def big():
 allen_session()
 allen_session("cut_session.nwb", cut=True)
 ibl()
+groups()
 allen_lfp()
 scaled()
 broken_clocks()

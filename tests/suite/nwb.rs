@@ -312,6 +312,11 @@ fn ragged_electrodes_and_odd_spikes() {
     let (Some(path), Some(odd), Some(elsewhere)) = (twin("ibl.nwb"), twin("odd_spikes.nwb"), twin("elsewhere.nwb")) else { return };
     let areas: Vec<_> = spikes(&path).1.trains().iter().map(|train| train.location.clone()).collect();
     assert_eq!(serde_json::json!(areas), facts()["ibl.nwb"]["locations"]);
+    if let Some(groups) = twin("groups.nwb") {
+        let (reader, spikes) = spikes(&groups);
+        assert_eq!(spikes.trains().iter().map(|train| train.location.as_deref()).collect::<Vec<_>>(), [None, Some("CA1"), Some("CA1")]);
+        assert!(reader.header().notes.iter().any(|note| note.contains("2 stretches (1.5 s) as invalid")), "{:?}", reader.header().notes);
+    }
     let (reader, odd) = spikes(&odd);
     assert_eq!(odd.trains()[0].times_s, [1.0, 3.0, 5.0]);
     assert_eq!(odd.trains()[1].times_s, [0.0; 0]);
@@ -439,9 +444,11 @@ fn a_file_with_wrong_bytes_never_panics() {
     let mut random = ChaCha8Rng::seed_from_u64(11);
     let folder = tempfile::tempdir().unwrap();
     let (mut read, mut refused) = (0, 0);
+    // TCS_FUZZ=1000 looks longer.
+    let parts: u32 = std::env::var("TCS_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(30);
     for name in ["nwbtestdata_v2.0.1_test_LFP.nwb", "nwbtestdata_v2.0.1_test_Units.nwb", "packed_rat_hpc_lfp_hc2.nwb"] {
         let whole = std::fs::read(root("tests/data/nwb").join(name)).unwrap();
-        for part in 0..60 {
+        for part in 0..parts {
             let mut bytes = whole.clone();
             // Most of a file is data; its structure stands in the first and last pages.
             for _ in 0..8 {

@@ -4,10 +4,12 @@
 //! Opening never locks the file (read-only and network mounts refuse locks) and never prints HDF5's own error stack.
 //! Nothing is read but what is asked for, and sizes are checked against what the file stores before memory is taken.
 
+use super::failure::{filter_name, open_error, readable_size};
 use crate::read::ReadError;
 use ::hdf5::types::{FixedAscii, FixedUnicode, FloatSize, IntSize, TypeDescriptor, VarLenAscii, VarLenUnicode};
 use ::hdf5::{Container, H5Type, Hyperslab, LinkType, Location, LocationType, ObjectReference1, ReferencedObject, Selection, SliceOrIndex};
 use ndarray::IxDyn;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,9 @@ const CHUNK_SLOTS: usize = 10_007;
 const MAX_COMPRESSION: u64 = 1_100;
 /// No single read takes more memory than this many values (32 GiB as `f64`).
 const MAX_VALUES: usize = 1 << 32;
+
+/// Columns of references longer than this are no table's.
+const MAX_REFERENCES: usize = 1 << 24;
 
 /// An open HDF5 file.
 #[derive(Debug)]
@@ -244,6 +249,28 @@ impl File {
         (!target.is_empty()).then_some(target)
     }
 
+    /// The paths of what an array of object references points to; `None` for null references.
+    pub fn references(&self, path: &str) -> Option<Vec<Option<String>>> {
+        let dataset = self.inner.dataset(path).ok()?;
+        if dataset.size() > MAX_REFERENCES {
+            return None;
+        }
+        // Thousands of rows point to a few objects, and finding an object's name means a search.
+        let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
+        let name_of = |reference: &ObjectReference1| match self.inner.dereference(reference).ok()? {
+            ReferencedObject::Group(group) => Some(group.name()),
+            ReferencedObject::Dataset(dataset) => Some(dataset.name()),
+            ReferencedObject::Datatype(_) => None,
+        };
+        let references = dataset.read_raw::<ObjectReference1>().ok()?;
+        Some(
+            references
+                .iter()
+                .map(|reference| known.entry(format!("{reference:?}")).or_insert_with(|| name_of(reference)).clone())
+                .collect(),
+        )
+    }
+
     /// Text of a scalar (or one-element) dataset.
     pub fn text(&self, path: &str) -> Option<String> {
         self.array(path)?.texts().ok()?.into_iter().next()
@@ -437,58 +464,4 @@ fn texts_of(container: &Container) -> ::hdf5::Result<Vec<String>> {
         TypeDescriptor::FixedUnicode(size) => fixed!(FixedUnicode, size, 16 128 1024 16384),
         _ => Err("not text".into()),
     }
-}
-
-fn filter_name(id: i32) -> String {
-    let known = [
-        (1, "gzip"),
-        (2, "shuffle"),
-        (3, "fletcher32"),
-        (4, "szip"),
-        (5, "nbit"),
-        (6, "scaleoffset"),
-        (307, "bzip2"),
-        (32000, "lzf"),
-        (32001, "blosc"),
-        (32004, "lz4"),
-        (32008, "bitshuffle"),
-        (32013, "zfp"),
-        (32015, "zstd"),
-        (32026, "blosc2"),
-    ];
-    known.iter().find(|entry| entry.0 == id).map_or_else(|| format!("filter-{id}"), |entry| entry.1.to_owned())
-}
-
-/// The size of a file that exists, is a file, and may be read.
-fn readable_size(path: &Path) -> Result<u64, ReadError> {
-    let about = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            ReadError::new(path, "missing", "there is no such file").hint("check the path; relative paths start at the job file")
-        }
-        _ => ReadError::new(path, "unreadable", error.to_string()),
-    })?;
-    if about.is_dir() {
-        return Err(ReadError::new(path, "not-hdf5", "is a folder, not a file").hint("give a file, or a glob such as `folder/*.nwb`"));
-    }
-    std::fs::File::open(path)
-        .map_err(|error| ReadError::new(path, "unreadable", error.to_string()).hint("check the file's permissions"))?;
-    Ok(about.len())
-}
-
-fn open_error(path: &Path, size: u64, error: &::hdf5::Error) -> ReadError {
-    let frames = error.stack();
-    let truncated = frames.as_ref().and_then(|stack| stack.iter().find(|frame| frame.desc().contains("truncated file")));
-    if let Some(frame) = truncated {
-        let expected =
-            frame.desc().split("stored_eof = ").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
-        let expected = expected.filter(|digits| !digits.is_empty()).unwrap_or_else(|| "more".to_owned());
-        return ReadError::new(path, "truncated", format!("the file ends early: {expected} bytes expected, {size} there"))
-            .hint("the download or copy was interrupted: fetch the file again");
-    }
-    if error.contains_minor(::hdf5::MinorErrorCode::NotHdf5) {
-        return ReadError::new(path, "not-hdf5", format!("not an HDF5 file ({size} bytes)"))
-            .hint("an .nwb file that is a folder is NWB Zarr, which is not read; an empty or text file is often a failed download or a Git LFS pointer");
-    }
-    ReadError::new(path, "damaged", format!("HDF5 cannot open the file: {error}"))
-        .hint("compare its checksum with the source and download it again")
 }

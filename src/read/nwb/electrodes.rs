@@ -76,10 +76,11 @@ pub fn unit_locations(file: &File, units: &Table) -> Result<(Vec<Option<String>>
     if units.plain.iter().any(|column| column == "peak_channel_id") {
         return by_electrode_id(file, units);
     }
-    if units.has("electrodes") {
-        return Ok((by_electrode_row(file, units)?, Vec::new()));
+    let found = if units.has("electrodes") { by_electrode_row(file, units)? } else { vec![None; units.rows] };
+    if found.iter().all(Option::is_none) && units.has("electrode_group") {
+        return Ok((by_group(file, units), Vec::new()));
     }
-    Ok((vec![None; units.rows], Vec::new()))
+    Ok((found, Vec::new()))
 }
 
 fn by_electrode_id(file: &File, units: &Table) -> Result<(Vec<Option<String>>, Vec<String>), ReadError> {
@@ -123,6 +124,13 @@ fn by_electrode_row(file: &File, units: &Table) -> Result<Vec<Option<String>>, R
         .into_iter()
         .map(|value| value.and_then(|_| rows.next()).and_then(|row| electrodes.locations.get(row).cloned().flatten()))
         .collect())
+}
+
+/// The area of the electrode group that a unit points to.
+fn by_group(file: &File, units: &Table) -> Vec<Option<String>> {
+    let groups = file.references(&join(&units.path, "electrode_group")).filter(|groups| groups.len() == units.rows);
+    let area = |group: Option<String>| file.text_attribute(&group?, "location").as_deref().and_then(label);
+    groups.map_or_else(|| vec![None; units.rows], |groups| groups.into_iter().map(area).collect())
 }
 
 fn labels(column: &Column) -> Vec<Option<String>> {
