@@ -4,16 +4,16 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod seed;
-pub mod spec;
 pub mod data;
-pub mod read;
-pub mod signal;
 pub mod embed;
-pub mod homology;
-pub mod metrics;
 pub mod fidelity;
-pub mod table;
-pub mod report;
+pub mod homology;
 pub mod job;
+pub mod metrics;
+pub mod read;
+pub mod report;
 pub mod run;
+pub mod seed;
+pub mod signal;
+pub mod spec;
+pub mod table;

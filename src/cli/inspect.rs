@@ -63,7 +63,8 @@ fn describe(found: &Inspection) -> String {
         let _ = writeln!(out, "  columns: {}", units.columns.join(", "));
     }
     if let Some(electrodes) = &found.electrodes {
-        let locations: Vec<String> = electrodes.locations.iter().map(|(name, n)| format!("{} {n}", if name.is_empty() { "(no label)" } else { name })).collect();
+        let locations: Vec<String> =
+            electrodes.locations.iter().map(|(name, n)| format!("{} {n}", if name.is_empty() { "(no label)" } else { name })).collect();
         let _ = writeln!(out, "electrodes: {}  ({})", electrodes.count, locations.join(", "));
     }
     if !found.series.is_empty() {

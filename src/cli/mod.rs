@@ -47,7 +47,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Plan, compute what is missing, write tables and reports, judge expectations
-    #[command(after_help = "Example:  tcs-batch run jobs/quickstart.toml --workers 2\n          tcs-batch run job.toml --set run.retries=0 --limit 3 --out /tmp/smoke")]
+    #[command(
+        after_help = "Example:  tcs-batch run jobs/quickstart.toml --workers 2\n          tcs-batch run job.toml --set run.retries=0 --limit 3 --out /tmp/smoke"
+    )]
     Run(Box<run::RunArgs>),
     /// Validate a job and open every dataset's header; compute nothing
     #[command(after_help = "Example:  tcs-batch check job.toml")]

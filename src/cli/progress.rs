@@ -41,7 +41,11 @@ impl Plain {
     fn line(&mut self, what: &str) {
         self.done += 1;
         let elapsed = self.started.elapsed().as_secs_f64();
-        let left = if self.done < self.units { format!(", about {:.0} s left", elapsed / self.done as f64 * (self.units - self.done) as f64) } else { String::new() };
+        let left = if self.done < self.units {
+            format!(", about {:.0} s left", elapsed / self.done as f64 * (self.units - self.done) as f64)
+        } else {
+            String::new()
+        };
         eprintln!("[{}/{}] {what} ({elapsed:.1} s{left})", self.done, self.units);
     }
 }

@@ -46,7 +46,11 @@ fn check(root: &Section<'_>, source: &Source) -> Option<Job> {
     let base = source.path().parent().unwrap_or(Path::new("")).to_owned();
     match root.integer("schema_version", 1) {
         Some(version) if version != u64::from(SCHEMA_VERSION) => {
-            root.error(root.span_of("schema_version"), format!("schema_version {version} is not known"), format!("this version reads {SCHEMA_VERSION}"));
+            root.error(
+                root.span_of("schema_version"),
+                format!("schema_version {version} is not known"),
+                format!("this version reads {SCHEMA_VERSION}"),
+            );
         }
         None if root.raw("schema_version").is_none() => {
             root.error(0..0, "`schema_version` is missing", format!("add `schema_version = {SCHEMA_VERSION}` as the first line"));
@@ -67,7 +71,21 @@ fn check(root: &Section<'_>, source: &Source) -> Option<Job> {
     warn_of_nothing_to_do(root, &datasets);
     let hash = blake3::hash(source.canonical().as_bytes()).to_hex().to_string();
     let (name, description, seed) = head?;
-    Some(Job { source: source.clone(), hash, name, description, seed, run, output, datasets: datasets.all, embeddings, persistences, metrics, fidelity, expectations })
+    Some(Job {
+        source: source.clone(),
+        hash,
+        name,
+        description,
+        seed,
+        run,
+        output,
+        datasets: datasets.all,
+        embeddings,
+        persistences,
+        metrics,
+        fidelity,
+        expectations,
+    })
 }
 
 fn warn_of_nothing_to_do(root: &Section<'_>, datasets: &Datasets) {
@@ -132,7 +150,11 @@ fn output(root: &Section<'_>, base: &Path, path: &Path) -> Output {
             .filter_map(|name| {
                 let format = Format::named(name);
                 if format.is_none() {
-                    section.error(section.span_of("formats"), format!("`formats` cannot hold \"{name}\""), crate::spec::suggest(name, Format::NAMES));
+                    section.error(
+                        section.span_of("formats"),
+                        format!("`formats` cannot hold \"{name}\""),
+                        crate::spec::suggest(name, Format::NAMES),
+                    );
                 }
                 format
             })

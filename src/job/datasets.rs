@@ -138,7 +138,11 @@ fn format_name(section: &Section<'_>) -> Option<&'static str> {
 fn simulated(section: &Section<'_>) -> Option<Found> {
     for key in ["source", "series", "units", "channels", "sampling_rate_hz", "sha256"] {
         if section.raw(key).is_some() {
-            section.error(section.span_of(key), format!("`{key}` does not go with `format = \"simulate\"`"), "a simulation has `model` and `params`");
+            section.error(
+                section.span_of(key),
+                format!("`{key}` does not go with `format = \"simulate\"`"),
+                "a simulation has `model` and `params`",
+            );
         }
     }
     let kind = section.required_string("model")?;
@@ -192,13 +196,25 @@ fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, 
         return None;
     }
     if signal != SignalKind::Spikes && units.is_some() {
-        section.error(section.span_of("units"), format!("`units` goes with `signal = \"spikes\"`, not with \"{}\"", name_of(signal)), "did you mean `channels`?");
+        section.error(
+            section.span_of("units"),
+            format!("`units` goes with `signal = \"spikes\"`, not with \"{}\"", name_of(signal)),
+            "did you mean `channels`?",
+        );
     }
     if signal == SignalKind::Spikes && channels.is_some() {
-        section.error(section.span_of("channels"), "`channels` goes with `signal = \"series\"`, not with \"spikes\"", "did you mean `units`?");
+        section.error(
+            section.span_of("channels"),
+            "`channels` goes with `signal = \"series\"`, not with \"spikes\"",
+            "did you mean `units`?",
+        );
     }
     if sampling_rate_hz.is_some() && signal != SignalKind::Series {
-        section.error(section.span_of("sampling_rate_hz"), format!("`sampling_rate_hz` goes with `signal = \"series\"`, not with \"{}\"", name_of(signal)), "");
+        section.error(
+            section.span_of("sampling_rate_hz"),
+            format!("`sampling_rate_hz` goes with `signal = \"series\"`, not with \"{}\"", name_of(signal)),
+            "",
+        );
     }
     let request = |path: &Path| Request {
         path: path.to_owned(),
@@ -209,7 +225,8 @@ fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, 
         sampling_rate_hz,
     };
     let is_glob = source.contains(['*', '?', '[']);
-    let mut all: Vec<(String, Origin)> = paths.into_iter().map(|(stem, path)| (stem, Origin::File { format, request: request(&path) })).collect();
+    let mut all: Vec<(String, Origin)> =
+        paths.into_iter().map(|(stem, path)| (stem, Origin::File { format, request: request(&path) })).collect();
     let origins = if is_glob { Origins::Glob(all) } else { Origins::One(all.remove(0).1) };
     Some(Found { signal, origins })
 }
@@ -258,7 +275,11 @@ fn find_files(section: &Section<'_>, base: &Path, source: &str) -> Option<Vec<(S
         return None;
     }
     if let Some(twice) = files.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        section.error(span, format!("two files have the stem `{}`: {} and {}", twice[0].0, twice[0].1.display(), twice[1].1.display()), "give them a dataset each");
+        section.error(
+            span,
+            format!("two files have the stem `{}`: {} and {}", twice[0].0, twice[0].1.display(), twice[1].1.display()),
+            "give them a dataset each",
+        );
         return None;
     }
     Some(files)
@@ -272,7 +293,11 @@ fn sniff(section: &Section<'_>, path: &Path) -> Option<&'static Format> {
     let found = read::format_of(path);
     if found.is_none() {
         let names: Vec<&str> = READERS.iter().map(|format| format.name).collect();
-        section.error(section.span_of("source"), format!("cannot tell the format of {}", path.display()), format!("set `format`: {}", names.join(", ")));
+        section.error(
+            section.span_of("source"),
+            format!("cannot tell the format of {}", path.display()),
+            format!("set `format`: {}", names.join(", ")),
+        );
     }
     found
 }
@@ -288,7 +313,9 @@ fn filter(section: &Section<'_>, with_every: bool) -> Filter {
             continue;
         }
         let bad = |wanted: &str| section.error(value.span(), format!("`{key}` must be {wanted}"), "");
-        if let Some((column, least)) = key.strip_prefix("min_").map(|column| (column, true)).or(key.strip_prefix("max_").map(|column| (column, false))) {
+        if let Some((column, least)) =
+            key.strip_prefix("min_").map(|column| (column, true)).or(key.strip_prefix("max_").map(|column| (column, false)))
+        {
             match number_of(value.get_ref()) {
                 Some(bound) if least => filter.conditions.push((column.to_owned(), Condition::AtLeast(bound))),
                 Some(bound) => filter.conditions.push((column.to_owned(), Condition::AtMost(bound))),
@@ -337,7 +364,11 @@ fn preparation(section: &Section<'_>, signal: Option<SignalKind>) -> Preparation
         section.error(section.span_of("control"), message, "");
     }
     let wrong = |key: &str, wanted: &str| {
-        section.error(section.span_of(key), format!("`{key}` goes with `signal = \"{wanted}\"`, not with \"{}\"", signal.map_or("?", name_of)), "");
+        section.error(
+            section.span_of(key),
+            format!("`{key}` goes with `signal = \"{wanted}\"`, not with \"{}\"", signal.map_or("?", name_of)),
+            "",
+        );
     };
     match signal {
         Some(SignalKind::Spikes) => {
@@ -353,7 +384,9 @@ fn preparation(section: &Section<'_>, signal: Option<SignalKind>) -> Preparation
                 wrong("bin_s", "spikes");
             }
             if other != SignalKind::Series {
-                for (key, given) in [("bandpass_hz", bandpass_hz.is_some()), ("resample_hz", resample_hz.is_some()), ("control", control.is_some())] {
+                for (key, given) in
+                    [("bandpass_hz", bandpass_hz.is_some()), ("resample_hz", resample_hz.is_some()), ("control", control.is_some())]
+                {
                     if given {
                         wrong(key, "series");
                     }

@@ -52,7 +52,9 @@ impl Source {
     pub fn render(&self, diagnostic: &Diagnostic) -> String {
         let hint = diagnostic.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
         let message = format!("{}{hint}", diagnostic.message);
-        if let Some((_, typed)) = self.overrides.iter().find(|(range, _)| diagnostic.span.start >= range.start && diagnostic.span.start <= range.end) {
+        if let Some((_, typed)) =
+            self.overrides.iter().find(|(range, _)| diagnostic.span.start >= range.start && diagnostic.span.start <= range.end)
+        {
             return format!("error: --set {typed}: {message}");
         }
         let (line, column) = self.line_column(diagnostic.span.start);
@@ -84,7 +86,11 @@ mod tests {
     #[test]
     fn a_problem_shows_its_line_and_caret() {
         let source = Source::new(Path::new("jobs/a.toml"), "[job]\nnäme = \"x\" # é\n".to_owned());
-        let rendered = source.render(&Diagnostic { span: 6..11, message: "unknown key `näme` in [job]".into(), hint: Some("did you mean `name`?".into()) });
+        let rendered = source.render(&Diagnostic {
+            span: 6..11,
+            message: "unknown key `näme` in [job]".into(),
+            hint: Some("did you mean `name`?".into()),
+        });
         assert_eq!(
             rendered,
             "error: jobs/a.toml:2:1: unknown key `näme` in [job]; did you mean `name`?\n  |\n2 | näme = \"x\" # é\n  | ^^^^"

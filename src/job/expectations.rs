@@ -11,7 +11,12 @@ pub struct Known {
 
 impl Known {
     /// All names under which rows stand in `metrics.parquet` and `fidelity.parquet`.
-    pub fn new(embeddings: &[EmbeddingStage], persistences: &[PersistenceStage], metrics: &[MetricStage], fidelity: Option<&FidelityStage>) -> Self {
+    pub fn new(
+        embeddings: &[EmbeddingStage],
+        persistences: &[PersistenceStage],
+        metrics: &[MetricStage],
+        fidelity: Option<&FidelityStage>,
+    ) -> Self {
         let names = metrics
             .iter()
             .map(|stage| stage.name.clone())

@@ -23,7 +23,11 @@ pub fn read(path: &Path) -> Result<Source, String> {
         let line_start = bytes[..valid].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let line = bytes[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
         let column = String::from_utf8_lossy(&bytes[line_start..valid]).chars().count() + 1;
-        format!("error: {}:{line}:{column}: byte 0x{:02x} is not UTF-8; save the job file as UTF-8 (it looks like latin-1)", path.display(), bytes[valid])
+        format!(
+            "error: {}:{line}:{column}: byte 0x{:02x} is not UTF-8; save the job file as UTF-8 (it looks like latin-1)",
+            path.display(),
+            bytes[valid]
+        )
     })?;
     Ok(Source::new(path, text))
 }
@@ -44,7 +48,11 @@ pub fn parse<'t>(source: &mut Source, text: &'t str, overrides: &'t [String]) ->
     for typed in overrides {
         let span = source.add_override(typed);
         if let Err(message) = lay_over(table.get_mut(), typed, &span) {
-            problems.push(Diagnostic { span, message, hint: Some("write --set path.to.key=value, entries of a list by number from 0: metric.0.k=3".into()) });
+            problems.push(Diagnostic {
+                span,
+                message,
+                hint: Some("write --set path.to.key=value, entries of a list by number from 0: metric.0.k=3".into()),
+            });
         }
     }
     if problems.is_empty() { Ok(table) } else { Err(problems) }
@@ -83,7 +91,8 @@ fn set<'t>(table: &mut DeTable<'t>, steps: &[&'t str], value: Spanned<DeValue<'t
 
 fn set_in_array<'t>(items: &mut DeArray<'t>, steps: &[&'t str], value: Spanned<DeValue<'t>>, span: &Range<usize>) -> Result<(), String> {
     let n = items.len();
-    let index: usize = steps[0].parse().map_err(|_| format!("`{}` must be the number of an entry, 0 to {}", steps[0], n.saturating_sub(1)))?;
+    let index: usize =
+        steps[0].parse().map_err(|_| format!("`{}` must be the number of an entry, 0 to {}", steps[0], n.saturating_sub(1)))?;
     let item = items.iter_mut().nth(index).ok_or_else(|| format!("there is no entry {index}: the list has {n}"))?;
     if steps.len() == 1 {
         *item = value;

@@ -3,8 +3,8 @@
 //! A [`Job`] has no undecided field and can only be made by [`load`]. Nothing here reads bulk data.
 
 pub mod check;
-pub mod diagnose;
 mod datasets;
+pub mod diagnose;
 mod expectations;
 mod file;
 pub mod plan;

@@ -97,7 +97,9 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
                         all.push(unit(dataset, index, name, Some(window), beyond(header, window)));
                     }
                 }
-                Err(message) => all.push(unit(dataset, index, "all".into(), None, Some(Problem { kind: "bad-window".into(), message, skipped: false }))),
+                Err(message) => {
+                    all.push(unit(dataset, index, "all".into(), None, Some(Problem { kind: "bad-window".into(), message, skipped: false })))
+                }
             }
         }
         Some(WindowRule::Around { table, column, from_s, to_s }) => match reader.interval_column(table, column) {
@@ -109,7 +111,11 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
                     all.push(unit(dataset, index, format!("{short}-{row}"), instant.is_finite().then_some(window), problem));
                 }
                 if instants.is_empty() {
-                    let problem = Problem { kind: "no-windows".into(), message: format!("{}: table `{table}` has no rows", dataset.id), skipped: false };
+                    let problem = Problem {
+                        kind: "no-windows".into(),
+                        message: format!("{}: table `{table}` has no rows", dataset.id),
+                        skipped: false,
+                    };
                     all.push(unit(dataset, index, "all".into(), None, Some(problem)));
                 }
             }
@@ -130,7 +136,9 @@ fn clock_windows(start: f64, stop: f64, length: f64, step: f64) -> Result<Vec<Sp
     // A millionth of a step of slack: 0.1 + 0.2 must not lose the last window.
     let n = ((stop - start - length) / step + 1e-6).floor();
     if n > MAX_UNITS as f64 {
-        return Err(format!("{n} windows of {length} s from {start} s to {stop} s; raise `step_s`, or set `start_s` and `stop_s` (odd timestamps?)"));
+        return Err(format!(
+            "{n} windows of {length} s from {start} s to {stop} s; raise `step_s`, or set `start_s` and `stop_s` (odd timestamps?)"
+        ));
     }
     let n = n.max(0.0) as usize + 1;
     Ok((0..n).map(|k| start + k as f64 * step).map(|from| Span { start_s: from, stop_s: from + length }).collect())
@@ -157,7 +165,11 @@ fn beyond(header: &Header, window: Span) -> Option<Problem> {
 
 fn around_problem(header: &Header, window: Span, instant: f64, table: &str, column: &str) -> Option<Problem> {
     if !instant.is_finite() {
-        return Some(Problem { kind: "no-time".into(), message: format!("`{column}` of `{table}` holds no time in this row"), skipped: true });
+        return Some(Problem {
+            kind: "no-time".into(),
+            message: format!("`{column}` of `{table}` holds no time in this row"),
+            skipped: true,
+        });
     }
     beyond(header, window).map(|problem| Problem { skipped: true, ..problem })
 }

@@ -24,7 +24,11 @@ fn look_up<T: ?Sized>(section: &Section<'_>, key: &'static str, entries: &'stati
     if found.is_none() {
         let names: Vec<&str> = entries.iter().map(|entry| entry.kind).collect();
         if later.contains(&kind.as_str()) {
-            section.error(section.span_of(key), format!("`{key} = \"{kind}\"` is not available yet"), format!("available: {}", names.join(", ")));
+            section.error(
+                section.span_of(key),
+                format!("`{key} = \"{kind}\"` is not available yet"),
+                format!("available: {}", names.join(", ")),
+            );
         } else {
             let all: Vec<&str> = names.iter().chain(later).copied().collect();
             section.error(section.span_of(key), format!("`{key}` cannot be \"{kind}\""), suggest(&kind, &all));
@@ -39,7 +43,11 @@ fn applies_to(section: &Section<'_>, datasets: &Datasets, what: &str, fits: impl
     let (fit, not): (Vec<usize>, Vec<usize>) = wanted.into_iter().partition(|&index| fits(index));
     if explicit && let Some(&index) = not.first() {
         let dataset = &datasets.all[index];
-        section.error(section.span_of("datasets"), format!("{what} does not fit dataset `{}` (signal = \"{}\")", dataset.id, name_of(dataset.signal)), "");
+        section.error(
+            section.span_of("datasets"),
+            format!("{what} does not fit dataset `{}` (signal = \"{}\")", dataset.id, name_of(dataset.signal)),
+            "",
+        );
     }
     fit
 }
@@ -102,7 +110,10 @@ fn persistence_inputs(section: &Section<'_>, datasets: &Datasets, embeddings: &[
     let Some(on) = on(section, embeddings) else { return Vec::new() };
     if let On::Embedding(at) = on {
         let fits = |index: usize| embeddings[at].datasets.contains(&index);
-        return applies_to(section, datasets, &format!("embedding `{}`", embeddings[at].name), fits).into_iter().map(|index| (index, Input::Embedding(at))).collect();
+        return applies_to(section, datasets, &format!("embedding `{}`", embeddings[at].name), fits)
+            .into_iter()
+            .map(|index| (index, Input::Embedding(at)))
+            .collect();
     }
     let mut inputs = Vec::new();
     for index in applies_to(section, datasets, "persistence", |_| true) {
@@ -149,7 +160,11 @@ fn persistence_params(section: &Section<'_>, complex: &'static str) -> Persisten
         Some(DeValue::String(text)) if text == "enclosing" => Threshold::Enclosing,
         Some(DeValue::String(text)) if text == "inf" => Threshold::Infinite,
         Some(DeValue::String(text)) => {
-            section.error(section.span_of("threshold"), format!("`threshold` cannot be \"{text}\""), "write a number, \"enclosing\" or inf");
+            section.error(
+                section.span_of("threshold"),
+                format!("`threshold` cannot be \"{text}\""),
+                "write a number, \"enclosing\" or inf",
+            );
             Threshold::Enclosing
         }
         Some(_) => match section.number_where("threshold", "0 or more", |number| number >= 0.0) {
@@ -170,7 +185,11 @@ fn persistence_params(section: &Section<'_>, complex: &'static str) -> Persisten
             let parse = |name: &String| {
                 let found = Summary::parse(name);
                 if found.is_none() {
-                    section.error(section.span_of("summaries"), format!("`summaries` cannot hold \"{name}\""), suggest(name, Summary::NAMES));
+                    section.error(
+                        section.span_of("summaries"),
+                        format!("`summaries` cannot hold \"{name}\""),
+                        suggest(name, Summary::NAMES),
+                    );
                 }
                 found
             };
@@ -195,7 +214,10 @@ pub fn metrics(root: &Section<'_>, datasets: &Datasets, embeddings: &[EmbeddingS
             }
             Some(_) => {
                 let what = format!("metric `{}`", entry.kind);
-                applies_to(&section, datasets, &what, |index| has_matrix(datasets, index)).into_iter().map(|index| (index, Input::Signal)).collect()
+                applies_to(&section, datasets, &what, |index| has_matrix(datasets, index))
+                    .into_iter()
+                    .map(|index| (index, Input::Signal))
+                    .collect()
             }
             None => Vec::new(),
         };
@@ -229,7 +251,11 @@ pub fn fidelity(root: &Section<'_>, datasets: &Datasets) -> Option<FidelityStage
     for (key, indices) in [("reference", &references), ("candidates", &candidates)] {
         if let Some(&index) = indices.iter().find(|&&index| !has_matrix(datasets, index)) {
             let dataset = &datasets.all[index];
-            section.error(section.span_of(key), format!("fidelity does not fit dataset `{}` (signal = \"{}\")", dataset.id, name_of(dataset.signal)), "");
+            section.error(
+                section.span_of(key),
+                format!("fidelity does not fit dataset `{}` (signal = \"{}\")", dataset.id, name_of(dataset.signal)),
+                "",
+            );
         }
     }
     if let Some(&index) = candidates.iter().find(|index| references.contains(index)) {

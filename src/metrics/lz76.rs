@@ -204,7 +204,7 @@ impl Lz76 {
         for (value, _) in counted {
             match value {
                 Value::Known(number) => sum += number,
-                Value::Undefined(reason) => return Value::Undefined(reason.clone()),
+                Value::Undefined(reason) | Value::Absent(reason) => return Value::Undefined(reason.clone()),
             }
         }
         Value::Known(if self.normalise == Normalise::None { sum } else { sum / counted.len() as f64 })

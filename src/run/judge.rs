@@ -58,17 +58,21 @@ fn group(job: &Job, slots: &[Slot], dataset: usize) -> Group {
 pub(crate) fn below_accept(job: &Job, fidelity: &[FidelityRecord]) -> Vec<String> {
     let Some(accept) = job.fidelity.as_ref().and_then(|stage| stage.accept) else { return Vec::new() };
     let low = fidelity.iter().filter(|row| row.test == "overall" && row.score.is_none_or(|score| score < accept));
-    low.map(|row| format!("{} ({} < {accept})", row.dataset, row.score.map_or("not testable".into(), |score| format!("{score:.3}")))).collect()
+    low.map(|row| format!("{} ({} < {accept})", row.dataset, row.score.map_or("not testable".into(), |score| format!("{score:.3}"))))
+        .collect()
 }
 
 /// Sets what was published beside what was found.
 pub(crate) fn expectations(job: &Job, metrics: &[MetricRecord], fidelity: &[FidelityRecord]) -> Vec<ExpectationRecord> {
-    let each = |expectation: &Expectation| expectation.datasets.iter().map(|dataset| judge(expectation, dataset, metrics, fidelity)).collect::<Vec<_>>();
+    let each = |expectation: &Expectation| {
+        expectation.datasets.iter().map(|dataset| judge(expectation, dataset, metrics, fidelity)).collect::<Vec<_>>()
+    };
     job.expectations.iter().flat_map(each).collect()
 }
 
 fn judge(expectation: &Expectation, dataset: &str, metrics: &[MetricRecord], fidelity: &[FidelityRecord]) -> ExpectationRecord {
-    let values = if expectation.metric == "fidelity" { scores(expectation, dataset, fidelity) } else { observed(expectation, dataset, metrics) };
+    let values =
+        if expectation.metric == "fidelity" { scores(expectation, dataset, fidelity) } else { observed(expectation, dataset, metrics) };
     let observed = aggregate(expectation, &values);
     let deviation = observed.map(|observed| deviation(&expectation.published, observed));
     let (published, tolerance) = match expectation.published {
@@ -108,7 +112,9 @@ fn deviation(published: &Published, observed: f64) -> f64 {
 /// The values of an expectation's rows; empty when there is none, or when any of them does not exist.
 fn observed(expectation: &Expectation, dataset: &str, metrics: &[MetricRecord]) -> Vec<f64> {
     let rows = || metrics.iter().filter(|row| row.metric == expectation.metric && row.dataset == dataset);
-    let Some(statistic) = expectation.statistic.clone().or_else(|| rows().next().map(|row| row.statistic.clone())) else { return Vec::new() };
+    let Some(statistic) = expectation.statistic.clone().or_else(|| rows().next().map(|row| row.statistic.clone())) else {
+        return Vec::new();
+    };
     rows().filter(|row| row.statistic == statistic).filter_map(|row| row.value).collect()
 }
 

@@ -5,7 +5,10 @@ use super::inputs::Identity;
 use crate::job::plan::Plan;
 use crate::job::{Dataset, Job, Origin, SCHEMA_VERSION};
 use crate::read::Header;
-use crate::table::{Provenance, UnitRecord, UnitStatus, atomic::{self, FileError}};
+use crate::table::{
+    Provenance, UnitRecord, UnitStatus,
+    atomic::{self, FileError},
+};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +28,12 @@ pub(crate) struct Run<'a> {
 
 /// What every table says about itself.
 pub(crate) fn provenance(job: &Job) -> Provenance {
-    Provenance { schema_version: SCHEMA_VERSION, tool_version: env!("CARGO_PKG_VERSION").into(), job_hash: job.hash.clone(), seed: job.seed }
+    Provenance {
+        schema_version: SCHEMA_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION").into(),
+        job_hash: job.hash.clone(),
+        seed: job.seed,
+    }
 }
 
 /// A time as `2026-11-25T01:22:10Z`.
@@ -107,8 +115,11 @@ fn locations(header: &Header) -> BTreeMap<String, usize> {
 fn stages(job: &Job) -> Json {
     let embeddings: Vec<Json> =
         job.embeddings.iter().map(|stage| json!({ "name": stage.name, "method": stage.method, "params": stage.embed.params() })).collect();
-    let persistences: Vec<Json> =
-        job.persistences.iter().map(|stage| json!({ "name": stage.name, "complex": stage.params.complex, "params": stage.params })).collect();
+    let persistences: Vec<Json> = job
+        .persistences
+        .iter()
+        .map(|stage| json!({ "name": stage.name, "complex": stage.params.complex, "params": stage.params }))
+        .collect();
     let metrics: Vec<Json> = job
         .metrics
         .iter()

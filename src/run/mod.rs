@@ -12,8 +12,8 @@ mod tables;
 mod unit;
 pub mod worker;
 
-use crate::job::plan::{self, Plan, Problem, Unit};
 use crate::job::Job;
+use crate::job::plan::{self, Plan, Problem, Unit};
 use crate::table::{FidelityRecord, TableError};
 use event::{Event, Listener};
 use fs4::FileExt;
@@ -128,7 +128,9 @@ fn lock(out: &Path) -> Result<Lock, RunError> {
             let holder = std::fs::read_to_string(&path).map(|holder| format!(" ({})", holder.trim())).unwrap_or_default();
             return Err(RunError::Held { path: out.to_owned(), holder });
         }
-        Err(fs4::TryLockError::Error(error)) => tracing::warn!("{}: no lock on this file system ({error}); do not start two runs into it", out.display()),
+        Err(fs4::TryLockError::Error(error)) => {
+            tracing::warn!("{}: no lock on this file system ({error}); do not start two runs into it", out.display())
+        }
     }
     Ok(Lock { _file: file })
 }
@@ -168,7 +170,16 @@ pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, inter
     let expectations = judge::expectations(job, &tables.metrics, &fidelity);
     let provenance = manifest::provenance(job);
     tables::write(&options.out, &tables, &fidelity, &expectations, &provenance)?;
-    let run = manifest::Run { job, options, plan: &plan, identities: &identities, units: &tables.units, reused, started, seconds: clock.elapsed().as_secs_f64() };
+    let run = manifest::Run {
+        job,
+        options,
+        plan: &plan,
+        identities: &identities,
+        units: &tables.units,
+        reused,
+        started,
+        seconds: clock.elapsed().as_secs_f64(),
+    };
     manifest::write(&options.out, &run)?;
     listener.hear(&Event::Stage { name: "reports" });
     let reports = crate::report::write(&options.out, &job.output.formats)?;
@@ -211,7 +222,14 @@ fn chosen(plan: &Plan, options: &Options) -> Vec<Unit> {
 }
 
 fn slot(job: &Job, unit: &Unit, identity: &Result<Identity, String>, store: &Store) -> Slot {
-    let blank = |problem: Option<Problem>| Stored { unit: unit.id.clone(), parts: Vec::new(), problem, attempts: 0, seconds: 0.0, peak_memory_bytes: None };
+    let blank = |problem: Option<Problem>| Stored {
+        unit: unit.id.clone(),
+        parts: Vec::new(),
+        problem,
+        attempts: 0,
+        seconds: 0.0,
+        peak_memory_bytes: None,
+    };
     let stop = |problem: Problem| Slot { unit: unit.clone(), wanted: Vec::new(), stored: blank(Some(problem)), errand: None };
     if let Some(problem) = &unit.problem {
         return stop(problem.clone());
@@ -250,7 +268,9 @@ pub fn status(job: &Job, unit: &Unit, inputs: &Inputs, store: &Store) -> (bool, 
     if missing.is_empty() {
         return (true, format!("all {n} parts are stored"));
     }
-    let name = |wanted: &Wanted| if labels.contains(&wanted.label) { format!("{} changed", wanted.label) } else { format!("{} is new", wanted.label) };
+    let name = |wanted: &Wanted| {
+        if labels.contains(&wanted.label) { format!("{} changed", wanted.label) } else { format!("{} is new", wanted.label) }
+    };
     (false, missing.iter().map(name).collect::<Vec<_>>().join(", "))
 }
 
@@ -345,7 +365,8 @@ fn heard(message: Message, store: &Store, slots: &mut [Slot], listener: &mut dyn
 fn skip_the_rest(queue: &Queue, slots: &mut [Slot]) -> usize {
     let left: Vec<Errand> = queue.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
     for errand in &left {
-        let problem = Problem { kind: "fail-fast".into(), message: "not begun: an earlier unit failed (--fail-fast)".into(), skipped: true };
+        let problem =
+            Problem { kind: "fail-fast".into(), message: "not begun: an earlier unit failed (--fail-fast)".into(), skipped: true };
         slots[errand.at].stored.problem = Some(problem);
     }
     left.len()

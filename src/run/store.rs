@@ -102,7 +102,8 @@ mod tests {
     use crate::data::{Diagrams, Pair};
 
     fn stored() -> Stored {
-        let diagrams = Diagrams { by_dim: vec![vec![Pair { birth: 0.0, death: f64::INFINITY }]], threshold: 1.0, n_points: 1, covering_radius: None };
+        let diagrams =
+            Diagrams { by_dim: vec![vec![Pair { birth: 0.0, death: f64::INFINITY }]], threshold: 1.0, n_points: 1, covering_radius: None };
         let part = Part::Persistence { diagrams, rows: Vec::new() };
         Stored {
             unit: "a/all".into(),

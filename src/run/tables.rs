@@ -6,8 +6,8 @@ use crate::data::{CurveKind, MetricRow, Value};
 use crate::job::Job;
 use crate::job::plan::Problem;
 use crate::table::{
-    self, DiagramRecord, EmbeddingRecord, ExpectationRecord, FidelityRecord, MetricRecord, PreviewRecord, Provenance, Table, TableError, UnitRecord,
-    UnitStatus,
+    self, DiagramRecord, EmbeddingRecord, ExpectationRecord, FidelityRecord, MetricRecord, PreviewRecord, Provenance, Table, TableError,
+    UnitRecord, UnitStatus,
 };
 use std::path::Path;
 
@@ -148,7 +148,13 @@ fn add(job: &Job, slot: &Slot, task: Task, part: &Part, tables: &mut Tables) {
             let name = &job.embeddings[at].name;
             for (index, point) in embedded.points.iter().enumerate() {
                 let vector = point.iter().map(|&value| value as f32).collect();
-                tables.embeddings.push(EmbeddingRecord { dataset: dataset.clone(), unit: unit.clone(), embedding: name.clone(), index: index as u32, vector });
+                tables.embeddings.push(EmbeddingRecord {
+                    dataset: dataset.clone(),
+                    unit: unit.clone(),
+                    embedding: name.clone(),
+                    index: index as u32,
+                    vector,
+                });
             }
             metrics(job, slot, &format!("embedding.{name}"), &embedded.rows, tables);
         }

@@ -19,10 +19,24 @@ const FIDELITY_SEGMENTS: usize = 10;
 /// # Errors
 /// When the window cannot be read or prepared; then there are no parts at all. A stage that fails on good data is a
 /// [`Part::Failed`] beside the others.
-pub fn compute(job: &Job, unit: &Unit, reader: &mut dyn Reader, wanted: &[Wanted], memory_bytes: u64) -> Result<Vec<(String, String, Part)>, Problem> {
+pub fn compute(
+    job: &Job,
+    unit: &Unit,
+    reader: &mut dyn Reader,
+    wanted: &[Wanted],
+    memory_bytes: u64,
+) -> Result<Vec<(String, String, Part)>, Problem> {
     let dataset = &job.datasets[unit.dataset];
     let content = read(dataset, unit, reader).and_then(|content| control(job, dataset, unit, content))?;
-    let window = Window { job, dataset, unit, content: &content, memory_bytes, series: OnceCell::new(), embedded: job.embeddings.iter().map(|_| OnceCell::new()).collect() };
+    let window = Window {
+        job,
+        dataset,
+        unit,
+        content: &content,
+        memory_bytes,
+        series: OnceCell::new(),
+        embedded: job.embeddings.iter().map(|_| OnceCell::new()).collect(),
+    };
     Ok(wanted.iter().map(|part| (part.label.clone(), part.key.clone(), window.part(part).unwrap_or_else(Part::Failed))).collect())
 }
 
@@ -172,7 +186,11 @@ impl Window<'_> {
         let stage = &self.job.metrics[at];
         let seed = self.seed(&format!("metric:{}", stage.name));
         let output = match self.input_of(&stage.inputs) {
-            Input::Signal => metrics::resample::evaluate(stage.metric.as_ref(), &stage.resampling, &Bench { series: self.series()?, spikes: self.spikes(), seed }),
+            Input::Signal => metrics::resample::evaluate(
+                stage.metric.as_ref(),
+                &stage.resampling,
+                &Bench { series: self.series()?, spikes: self.spikes(), seed },
+            ),
             Input::Embedding(at) => {
                 let series = self.series()?;
                 let coordinates = coordinates(&self.embedded(at)?.points, series).map_err(|error| problem("bad-value", error))?;

@@ -123,7 +123,13 @@ impl Worker {
 ///
 /// # Errors
 /// When the threads cannot be started.
-pub fn start(job: &Arc<Job>, n: usize, retries: u32, queue: &Queue, to: &Sender<Message>) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+pub fn start(
+    job: &Arc<Job>,
+    n: usize,
+    retries: u32,
+    queue: &Queue,
+    to: &Sender<Message>,
+) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
     let memory_bytes = (job.run.memory_gib * (1u64 << 30) as f64) as u64 / n.max(1) as u64;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(n).thread_name(|at| format!("worker-{at}")).build()?;
     for _ in 0..n {

@@ -118,7 +118,7 @@ fn the_bootstrap_interval_of_a_strong_coupling_is_narrow_and_near() {
 fn what_cannot_be_computed_says_why() {
     let reason = |text: &str, data: &Series| match run(text, data)[0].value.clone() {
         Value::Undefined(reason) => reason,
-        Value::Known(number) => panic!("{number} is known"),
+        other => panic!("{other:?} has a value or is absent"),
     };
     let two = copied(50, 2);
     assert!(reason("target_history = 49", &two).contains("need 51 samples or more, but there are 50"));
