@@ -1,7 +1,9 @@
 //! The integration tests, in one binary: linking HDF5 and polars once is enough.
 
+mod cli;
 mod files;
 mod fixture;
+mod messages;
 mod metrics;
 mod nwb;
 mod report;
