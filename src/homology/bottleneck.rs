@@ -195,10 +195,10 @@ mod tests {
                 return b.iter().zip(used.iter()).filter(|(_, used)| !**used).map(|(pair, _)| half_life(pair)).fold(0.0, f64::max);
             };
             let mut least = half_life(first).max(best(rest, b, used));
-            for at in 0..b.len() {
+            for (at, other) in b.iter().enumerate() {
                 if !used[at] {
                     used[at] = true;
-                    let cost = (first.birth - b[at].birth).abs().max((first.death - b[at].death).abs());
+                    let cost = (first.birth - other.birth).abs().max((first.death - other.death).abs());
                     least = least.min(cost.max(best(rest, b, used)));
                     used[at] = false;
                 }

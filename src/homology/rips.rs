@@ -146,7 +146,7 @@ impl<'a> Rips<'a> {
             return Err(HomologyError::Dimension(self.max_dim));
         }
         if let Threshold::At(value) = self.threshold
-            && !(value >= 0.0)
+            && (value.is_nan() || value < 0.0)
         {
             return Err(HomologyError::Threshold(value));
         }
@@ -205,11 +205,12 @@ impl<'a> Rips<'a> {
         if top == 0 || cycles.is_empty() {
             return Ok(by_dim);
         }
+        let scope = self.scope(n, top, filtration.values.len())?;
         if self.collapses(n) {
             filtration.edges = collapse::collapse(&filtration);
             cycles = filtration::kruskal(&filtration).1;
         }
-        let higher = self.higher(n, &filtration.edges, &cycles, top)?;
+        let higher = self.higher(&scope, &filtration.edges, &cycles)?;
         for (pairs, ranks) in by_dim[1..].iter_mut().zip(higher) {
             pairs.extend(ranks.into_iter().map(|(birth, death)| Pair {
                 birth: filtration.values[birth as usize],
@@ -219,29 +220,51 @@ impl<'a> Rips<'a> {
         Ok(by_dim)
     }
 
+    /// The widths of the numbers of simplices, or the error that says how many points would fit.
+    fn scope(&self, n: usize, top: usize, n_ranks: usize) -> Result<Scope, HomologyError> {
+        let rank_bits = usize::BITS - n_ranks.leading_zeros();
+        let key_bits = |n: usize| key::index_bits(n, top + 2).map(|bits| (bits, bits + rank_bits));
+        if let Some((index_bits, key_bits)) = key_bits(n)
+            && key_bits <= u128::BITS
+        {
+            return Ok(Scope { n, top, index_bits, key_bits });
+        }
+        let (mut low, mut high) = (1, n);
+        while low + 1 < high {
+            let middle = usize::midpoint(low, high);
+            if key_bits(middle).is_some_and(|(_, bits)| bits <= u128::BITS) { low = middle } else { high = middle }
+        }
+        let bits = key_bits(n).map_or(u128::BITS + 1, |(_, bits)| bits);
+        Err(HomologyError::TooLarge { n_points: n, max_dim: self.max_dim, bits, max_points: low })
+    }
+
     fn collapses(&self, n: usize) -> bool {
         /// Above this the collapse's matrix is large and its time grows with the number of edges times the neighbours squared.
         const MOST_POINTS: usize = 8192;
         match self.collapse {
-            Collapse::Auto => self.max_dim >= 2 && n <= MOST_POINTS,
+            Collapse::Auto => {
+                let fits = self.memory_limit_bytes.is_none_or(|limit| (4 * n * n) as u64 <= limit / 2);
+                self.max_dim >= 2 && n <= MOST_POINTS && fits
+            }
             Collapse::Always => true,
             Collapse::Never => false,
         }
     }
 
     /// Dimensions `1..=top`, by the layout that fits.
-    fn higher(&self, n: usize, edges: &[Edge], cycles: &[Edge], top: usize) -> Result<Vec<Vec<RankPair>>, HomologyError> {
-        match self.pick_layout(n, edges.len()) {
-            Layout::Dense => self.with_graph(&Dense::new(n, edges), n, cycles, top),
-            Layout::Bits => self.with_graph(&Bits::new(n, edges), n, cycles, top),
-            Layout::Sparse | Layout::Auto => self.with_graph(&Sparse::new(n, edges), n, cycles, top),
+    fn higher(&self, scope: &Scope, edges: &[Edge], cycles: &[Edge]) -> Result<Vec<Vec<RankPair>>, HomologyError> {
+        match self.pick_layout(scope.n, edges.len()) {
+            Layout::Dense => self.with_graph(&Dense::new(scope.n, edges), scope, cycles),
+            Layout::Bits => self.with_graph(&Bits::new(scope.n, edges), scope, cycles),
+            Layout::Sparse | Layout::Auto => self.with_graph(&Sparse::new(scope.n, edges), scope, cycles),
         }
     }
 
     fn pick_layout(&self, n: usize, edges: usize) -> Layout {
         /// A matrix of 64 MiB is welcome, however few the edges.
         const ALWAYS_A_MATRIX: usize = 4096;
-        /// Measured (benches/topology): below this share of pairs, skipping through bits beats scanning rows.
+        /// Share of pairs: below it bits took 0.4 to 0.75 of the time of rows in dimension 2 (benches/topology/README.md) and
+        /// about as long in dimension 1.
         const BITS_BELOW: f64 = 0.6;
         if self.layout != Layout::Auto {
             return self.layout;
@@ -258,41 +281,23 @@ impl<'a> Rips<'a> {
     }
 
     /// Dimensions `1..=top`, by the narrowest number that holds a simplex.
-    fn with_graph<G: Graph>(&self, graph: &G, n: usize, cycles: &[Edge], top: usize) -> Result<Vec<Vec<RankPair>>, HomologyError> {
-        // Any clique of three or more has an edge of its highest rank that closes a cycle.
-        let highest_rank = cycles.iter().map(|edge| edge.rank).max().unwrap_or(0);
-        let rank_bits = i32::BITS - highest_rank.leading_zeros();
-        let bits = key::index_bits(n, top + 2).map(|bits| (bits, bits + rank_bits));
-        match bits {
-            Some((index, all)) if all <= u64::BITS => {
-                self.with_key(&Complex { graph, numbering: &Numbering::<u64>::new(n, top + 2, index) }, n, cycles, top)
-            }
-            Some((index, all)) if all <= u128::BITS => {
-                self.with_key(&Complex { graph, numbering: &Numbering::<u128>::new(n, top + 2, index) }, n, cycles, top)
-            }
-            _ => {
-                let fits = |n: usize| key::index_bits(n, top + 2).is_some_and(|bits| bits + rank_bits <= u128::BITS);
-                let (mut low, mut high) = (1, n);
-                while low + 1 < high {
-                    let middle = usize::midpoint(low, high);
-                    if fits(middle) { low = middle } else { high = middle }
-                }
-                let bits = bits.map_or(u128::BITS + 1, |(_, all)| all);
-                Err(HomologyError::TooLarge { n_points: n, max_dim: self.max_dim, bits, max_points: low })
-            }
+    fn with_graph<G: Graph>(&self, graph: &G, scope: &Scope, cycles: &[Edge]) -> Result<Vec<Vec<RankPair>>, HomologyError> {
+        if scope.key_bits <= u64::BITS {
+            self.with_key(&Complex { graph, numbering: &Numbering::<u64>::new(scope.n, scope.top + 2, scope.index_bits) }, scope, cycles)
+        } else {
+            self.with_key(&Complex { graph, numbering: &Numbering::<u128>::new(scope.n, scope.top + 2, scope.index_bits) }, scope, cycles)
         }
     }
 
     fn with_key<G: Graph, K: Key>(
         &self,
         complex: &Complex<'_, G, K>,
-        n: usize,
+        scope: &Scope,
         cycles: &[Edge],
-        top: usize,
     ) -> Result<Vec<Vec<RankPair>>, HomologyError> {
         match self.modulus {
-            2 => self.dimensions(complex, Two, n, cycles, top),
-            p => self.dimensions(complex, Prime(p), n, cycles, top),
+            2 => self.dimensions(complex, Two, scope, cycles),
+            p => self.dimensions(complex, Prime(p), scope, cycles),
         }
     }
 
@@ -300,10 +305,10 @@ impl<'a> Rips<'a> {
         &self,
         complex: &Complex<'_, G, K>,
         field: F,
-        n: usize,
+        scope: &Scope,
         cycles: &[Edge],
-        top: usize,
     ) -> Result<Vec<Vec<RankPair>>, HomologyError> {
+        let (n, top) = (scope.n, scope.top);
         let limit = self.memory_limit_bytes.unwrap_or(u64::MAX);
         let columns_limit = limit.min(u64::from(u32::MAX) * size_of::<K>() as u64);
         let mut all = Vec::with_capacity(top);
@@ -332,4 +337,14 @@ impl<'a> Rips<'a> {
             threshold: None,
         }
     }
+}
+
+/// How large the complex is, and how wide the numbers of its simplices are.
+struct Scope {
+    n: usize,
+    /// The highest dimension with anything to compute.
+    top: usize,
+    index_bits: u32,
+    /// Index and rank together.
+    key_bits: u32,
 }

@@ -103,10 +103,10 @@ fn broken_at(common: &[i32], row: &[i32], time: i32) -> Result<i32, usize> {
     let mut earliest = [ABSENT; LANES];
     for (chunk, (common, row)) in common.chunks_exact(LANES).zip(row.chunks_exact(LANES)).enumerate() {
         let mut now = false;
-        for lane in 0..LANES {
-            let appears = common[lane].max(time);
-            let breaks = if row[lane] > appears { appears } else { ABSENT };
-            earliest[lane] = earliest[lane].min(breaks);
+        for ((earliest, &common), &rank) in earliest.iter_mut().zip(common).zip(row) {
+            let appears = common.max(time);
+            let breaks = if rank > appears { appears } else { ABSENT };
+            *earliest = (*earliest).min(breaks);
             now |= breaks == time;
         }
         if now {
