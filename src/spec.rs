@@ -83,9 +83,13 @@ pub fn nearest<'n>(typed: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
 pub fn suggest<'n>(typed: &str, names: &[&'n str]) -> String {
     match nearest(typed, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
+        None if names.is_empty() => String::new(),
         None => format!("known: {}", names.join(", ")),
     }
 }
+
+/// Name of the section that is the whole job file.
+pub const ROOT: &str = "the job file";
 
 /// One table of the job file, from which a parser pulls its keys.
 #[derive(Debug)]
@@ -246,7 +250,10 @@ impl<'a> Section<'a> {
     pub fn section(&self, key: &'static str) -> Option<Section<'a>> {
         let value = self.raw(key)?;
         match value.get_ref() {
-            DeValue::Table(table) => Some(Section::new(format!("`{key}` of {}", self.name), table, value.span(), self.diagnostics)),
+            DeValue::Table(table) => {
+                let name = if self.name == ROOT { format!("[{key}]") } else { format!("`{key}` of {}", self.name) };
+                Some(Section::new(name, table, value.span(), self.diagnostics))
+            }
             _ => {
                 self.wrong_type(key, value, "a table");
                 None
@@ -288,7 +295,8 @@ impl<'a> Section<'a> {
         for (key, _) in self.table.iter() {
             let typed = key.get_ref().as_ref();
             if !asked.contains(&typed) {
-                self.error(key.span(), format!("unknown key `{typed}` in {}", self.name), suggest(typed, &asked));
+                let hint = suggest(typed, &asked);
+                self.error(key.span(), format!("unknown key `{typed}` in {}", self.name), hint);
             }
         }
     }

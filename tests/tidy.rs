@@ -51,7 +51,9 @@ fn rooms_use_only_rooms_below_them() {
         // Tests may look anywhere.
         let code = text.split("#[cfg(test)]").next().unwrap();
         for upper in &ROOMS[height + 1..] {
-            let uses = code.contains(&format!("crate::{upper}::")) || code.contains(&format!("crate::{{{upper}")) || code.contains(&format!("crate::{upper};"));
+            let uses = code.contains(&format!("crate::{upper}::"))
+                || code.contains(&format!("crate::{{{upper}"))
+                || code.contains(&format!("crate::{upper};"));
             assert!(!uses, "{}: {room} may not use {upper}, a room above it", path.display());
         }
     }
@@ -68,7 +70,8 @@ fn every_room_stands_in_the_library() {
 
 #[test]
 fn nothing_is_left_unfinished() {
-    let marks = [["to", "do!("].concat(), ["unimple", "mented!("].concat(), ["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["dbg", "!("].concat()];
+    let marks =
+        [["to", "do!("].concat(), ["unimple", "mented!("].concat(), ["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["dbg", "!("].concat()];
     for (path, text) in sources("src") {
         for mark in &marks {
             assert!(!text.contains(mark.as_str()), "{}: {mark}", path.display());

@@ -1,7 +1,7 @@
 //! `check`: the job file, and every dataset's header.
 
 use super::{JobArgs, exit, load, print};
-use tcs_batch::job::{check, plan};
+use tcs_batch::job::check;
 
 /// Validates a job; all problems go to stderr.
 pub fn run(args: &JobArgs) -> u8 {
@@ -9,7 +9,7 @@ pub fn run(args: &JobArgs) -> u8 {
         Ok(job) => job,
         Err(code) => return code,
     };
-    let plan = plan::plan(&job);
+    let plan = tcs_batch::run::plan(&job);
     let mut problems: Vec<String> = Vec::new();
     for unit in &plan.units {
         if let Some(problem) = &unit.problem

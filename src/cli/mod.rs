@@ -75,6 +75,9 @@ enum Verb {
     /// Hand the shards to Slurm or Kubernetes (not available yet)
     #[command(after_help = "Example:  tcs-batch submit job.toml --engine slurm --shards 8 --dry-run")]
     Submit(Later),
+    /// Computes units for a run; started by it
+    #[command(hide = true)]
+    Worker,
     /// The CPUs and GPUs that a run would use (not available yet)
     #[command(after_help = "Example:  tcs-batch devices --json")]
     Devices(Later),
@@ -112,6 +115,13 @@ pub fn main() -> ExitCode {
         Verb::Datasets(_) => later("datasets"),
         Verb::Submit(_) => later("submit"),
         Verb::Devices(_) => later("devices"),
+        Verb::Worker => match tcs_batch::run::worker::main() {
+            Ok(()) => exit::OK,
+            Err(error) => {
+                eprintln!("error: worker: {error}");
+                exit::INTERNAL
+            }
+        },
     };
     ExitCode::from(code)
 }

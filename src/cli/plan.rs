@@ -4,7 +4,6 @@ use super::{JobArgs, exit, load, print};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use tcs_batch::job::plan;
 use tcs_batch::run::inputs::Inputs;
 use tcs_batch::run::store::Store;
 
@@ -32,7 +31,7 @@ pub fn run(args: &PlanArgs) -> u8 {
     };
     let out = args.out.clone().unwrap_or_else(|| job.output.dir.clone());
     let (inputs, store) = (Inputs::of(&out), Store::existing(&out));
-    let plan = plan::plan(&job);
+    let plan = tcs_batch::run::plan(&job);
     let rows = plan.units.iter().map(|unit| (unit, tcs_batch::run::status(&job, unit, &inputs, &store)));
     if args.json {
         let all: Vec<_> = rows

@@ -125,7 +125,7 @@ fn fail(error: &RunError) -> u8 {
         RunError::Interrupted { signal } => std::process::exit(128 + signal),
         RunError::Held { .. } => exit::HELD,
         RunError::Output { .. } => exit::USAGE,
-        RunError::Table(_) | RunError::File(_) | RunError::Report(_) | RunError::Workers(_) => exit::INTERNAL,
+        RunError::Table(_) | RunError::File(_) | RunError::Report(_) => exit::INTERNAL,
     }
 }
 

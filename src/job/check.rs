@@ -26,7 +26,7 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Job, JobError> {
     let found = match parsed {
         Ok(table) => {
             let diagnostics = Diagnostics::default();
-            let root = Section::new("the job file", table.get_ref(), 0..0, &diagnostics);
+            let root = Section::new(crate::spec::ROOT, table.get_ref(), 0..0, &diagnostics);
             match check(&root, &source) {
                 Some(job) if diagnostics.is_empty() => return Ok(job),
                 _ => diagnostics.into_sorted(),

@@ -26,6 +26,10 @@ impl Source {
     pub fn text(&self) -> &str {
         &self.text
     }
+    /// The overrides as typed.
+    pub fn overrides(&self) -> impl Iterator<Item = &str> {
+        self.overrides.iter().map(|(_, typed)| typed.as_str())
+    }
     /// Gives an override (`key=value`) a place behind the text and returns it.
     pub fn add_override(&mut self, typed: &str) -> Range<usize> {
         let start = self.overrides.last().map_or(self.text.len() + 1, |(range, _)| range.end + 1);

@@ -61,18 +61,22 @@ pub fn open(job: &Job, dataset: &Dataset) -> Result<Box<dyn Reader>, ReadError> 
     }
 }
 
-/// Plans every unit. Nothing bulky is read; a recording that cannot be opened becomes one unit with a problem.
-pub fn plan(job: &Job) -> Plan {
-    let mut plan = Plan { units: Vec::new(), headers: Vec::new() };
-    for (index, dataset) in job.datasets.iter().enumerate() {
-        let opened = open(job, dataset);
-        match &opened {
-            Ok(reader) => units(job, index, reader.as_ref(), &mut plan.units),
-            Err(error) => plan.units.push(unit(dataset, index, "all".into(), None, Some(error.clone().into()))),
+/// Plans the units of one dataset. Nothing bulky is read; a recording that cannot be opened becomes one unit with a problem.
+pub fn of_dataset(job: &Job, index: usize) -> (Vec<Unit>, Result<Header, ReadError>) {
+    let dataset = &job.datasets[index];
+    match open(job, dataset) {
+        Ok(reader) => {
+            let mut all = Vec::new();
+            units(job, index, reader.as_ref(), &mut all);
+            (all, Ok(reader.header().clone()))
         }
-        plan.headers.push(opened.map(|reader| reader.header().clone()));
+        Err(error) => (vec![unopened(dataset, index, error.clone().into())], Err(error)),
     }
-    plan
+}
+
+/// The one unit of a dataset that could not be opened.
+pub fn unopened(dataset: &Dataset, index: usize, problem: Problem) -> Unit {
+    unit(dataset, index, "all".into(), None, Some(problem))
 }
 
 fn unit(dataset: &Dataset, index: usize, name: String, window: Option<Span>, problem: Option<Problem>) -> Unit {

@@ -73,7 +73,7 @@ fn manifest(run: &Run<'_>) -> Json {
         "stages": stages(job),
         "summaries": summaries(job),
         "limits": [
-            "unit_timeout_s is not enforced in this version; memory_gib bounds the persistence of each unit only",
+            "memory_gib is shared evenly among the workers; one that outgrows its share is stopped",
             "CPU only in this version",
         ],
     })

@@ -6,7 +6,9 @@ pub mod inputs;
 mod judge;
 mod manifest;
 pub mod part;
+mod pool;
 mod preview;
+mod protocol;
 pub mod store;
 mod tables;
 mod unit;
@@ -19,6 +21,8 @@ use event::{Event, Listener};
 use fs4::FileExt;
 use inputs::{Identity, Inputs};
 use part::Wanted;
+use pool::{Errand, Limits, Message, Queue, Tended};
+use protocol::{Answer, Request};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -27,7 +31,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use store::{Store, Stored};
-use worker::{Errand, Message, Queue};
 
 /// What the command line decides.
 #[derive(Debug, Clone)]
@@ -103,9 +106,6 @@ pub enum RunError {
     /// A report could not be written.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
-    /// Worker threads could not be started.
-    #[error("cannot start workers: {0}")]
-    Workers(#[from] rayon::ThreadPoolBuildError),
 }
 
 /// The lock of an output folder; the kernel frees it when the process ends, however it ends.
@@ -149,7 +149,7 @@ pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, inter
         }
     }
     let store = Store::open(&options.out).map_err(|source| RunError::Output { path: options.out.clone(), source })?;
-    let plan = plan::plan(job);
+    let plan = plan(job);
     let mut inputs = Inputs::of(&options.out);
     let identities = inputs::identify_all(job, &mut inputs);
     inputs.save()?;
@@ -213,6 +213,38 @@ pub(crate) struct Slot {
     pub wanted: Vec<Wanted>,
     pub stored: Stored,
     pub errand: Option<Vec<Wanted>>,
+}
+
+/// Plans every unit of a job. A worker process opens the recordings: a file that crashes or hangs its library is one unit with a
+/// problem here too.
+pub fn plan(job: &Job) -> Plan {
+    let mut worker = Tended::new(Limits::of(job, 1, 0));
+    let mut plan = Plan { units: Vec::new(), headers: Vec::new() };
+    for (index, dataset) in job.datasets.iter().enumerate() {
+        match worker.ask(&Request::Plan(index)) {
+            Ok(Answer::Planned { units, header }) => {
+                plan.units.extend(units);
+                plan.headers.push(header);
+            }
+            other => {
+                let problem = other.err().unwrap_or_else(|| Problem {
+                    kind: "crash".into(),
+                    message: "the worker gave no plan".into(),
+                    skipped: false,
+                });
+                plan.headers.push(Err(crate::read::ReadError::new(&path_of(dataset), &problem.kind, problem.message.clone())));
+                plan.units.push(plan::unopened(dataset, index, problem));
+            }
+        }
+    }
+    plan
+}
+
+fn path_of(dataset: &crate::job::Dataset) -> PathBuf {
+    match &dataset.origin {
+        crate::job::Origin::File { request, .. } => request.path.clone(),
+        crate::job::Origin::Model { .. } => PathBuf::from("simulation"),
+    }
 }
 
 fn chosen(plan: &Plan, options: &Options) -> Vec<Unit> {
@@ -301,7 +333,7 @@ fn compute(
     let mut open = errands.len();
     let queue: Queue = Arc::new(Mutex::new(VecDeque::from(errands)));
     let (to, from) = std::sync::mpsc::channel();
-    let _pool = worker::start(job, n, options.retries, &queue, &to)?;
+    pool::start(&Limits::of(job, n, options.retries), n, &queue, &to);
     drop(to);
     while open > 0 {
         let Some(message) = next(&from, interrupted)? else { break };

@@ -18,7 +18,7 @@ const PERSISTENCE_VERSION: u32 = 1;
 const PREVIEW_VERSION: u32 = 1;
 
 /// What to compute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Task {
     /// Curves of what was analysed, for the report.
     Preview,
@@ -55,7 +55,7 @@ pub enum Part {
 }
 
 /// A part to compute: its task, its label within the unit, its key.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
     /// What to compute.
     pub task: Task,

@@ -67,9 +67,9 @@ pub(crate) fn problem_of(slot: &Slot) -> Option<Problem> {
     slot.stored.problem.clone().or_else(part)
 }
 
-/// Values of a unit that do not exist: one sentence a statistic and reason, with the channels that it is about.
+/// Values of a unit that do not exist: one sentence a metric and reason, with the statistics and channels that it is about.
 pub(crate) fn undefined_of(slot: &Slot) -> Vec<String> {
-    let mut reasons: Vec<(String, String, Vec<&str>)> = Vec::new();
+    let mut reasons: Vec<Undefined<'_>> = Vec::new();
     for wanted in &slot.wanted {
         let rows: &[MetricRow] = match slot.stored.part(&wanted.key) {
             Some(Part::Metric(output)) => &output.rows,
@@ -80,16 +80,28 @@ pub(crate) fn undefined_of(slot: &Slot) -> Vec<String> {
         let name = wanted.label.split_once(':').map_or(wanted.label.as_str(), |(_, name)| name);
         for row in rows {
             if let Value::Undefined(reason) = &row.value {
-                let what = format!("{name} {}", row.statistic);
-                let at = reasons.iter().position(|(known, why, _)| *known == what && why == reason).unwrap_or_else(|| {
-                    reasons.push((what, reason.clone(), Vec::new()));
+                let at = reasons.iter().position(|known| known.name == name && known.reason == reason).unwrap_or_else(|| {
+                    reasons.push(Undefined { name, reason, statistics: Vec::new(), sources: Vec::new() });
                     reasons.len() - 1
                 });
-                reasons[at].2.extend(row.source.as_deref());
+                add_new(&mut reasons[at].statistics, Some(row.statistic.as_str()));
+                add_new(&mut reasons[at].sources, row.source.as_deref());
             }
         }
     }
-    reasons.into_iter().map(|(what, reason, sources)| format!("{what}{}: {reason}", of(&sources))).collect()
+    reasons.iter().map(|found| format!("{} {}{}: {}", found.name, found.statistics.join(", "), of(&found.sources), found.reason)).collect()
+}
+
+/// Values of one metric that do not exist for one reason.
+struct Undefined<'a> {
+    name: &'a str,
+    reason: &'a str,
+    statistics: Vec<&'a str>,
+    sources: Vec<&'a str>,
+}
+
+fn add_new<'a>(known: &mut Vec<&'a str>, one: Option<&'a str>) {
+    known.extend(one.filter(|one| !known.contains(one)));
 }
 
 /// " of `a`, `b`", shortened beyond three.

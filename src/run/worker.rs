@@ -1,157 +1,134 @@
-//! Workers: who computes a unit. The seam between the coordinator, which hands out [`Errand`]s and stores what comes back, and
-//! whoever does the work: today threads of a rayon pool, each with its own open recordings.
+//! The worker's side: a process of the same binary that computes units until its standard input ends. It holds the recordings
+//! that it has open; libhdf5 crashing, a leak or an endless loop costs this process and one unit, never the run.
 
 use super::part::{Part, Wanted};
+use super::protocol::{self, Answer, Hello, Request};
 use super::unit;
-use crate::job::Job;
 use crate::job::plan::{self, Problem, Unit};
+use crate::job::{self, Job};
 use crate::read::Reader;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::io;
 use std::panic::AssertUnwindSafe;
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-/// One unit to compute, and which parts of it.
-#[derive(Debug, Clone)]
-pub struct Errand {
-    /// Index of the unit in the plan.
-    pub at: usize,
-    /// The unit.
-    pub unit: Unit,
-    /// Its parts that are missing or changed.
-    pub wanted: Vec<Wanted>,
+/// Works until standard input ends. Standard output belongs to the protocol: nothing else may print there.
+///
+/// # Errors
+/// When the coordinator is gone.
+pub fn main() -> io::Result<()> {
+    let mut input = io::stdin().lock();
+    let mut output = io::stdout().lock();
+    let Some(hello) = protocol::receive::<Hello>(&mut input)? else { return Ok(()) };
+    drop(input);
+    let job = match job::load(&hello.job, &hello.overrides) {
+        Ok(job) if job.hash == hello.hash => job,
+        Ok(_) => return protocol::send(&mut output, &Answer::Refused("the job file changed while it was run".into())),
+        Err(error) => return protocol::send(&mut output, &Answer::Refused(error.to_string())),
+    };
+    protocol::send(&mut output, &Answer::Ready)?;
+    let mut worker = Worker { job, memory_bytes: hello.memory_bytes, open: HashMap::new() };
+    for request in requests() {
+        protocol::send(&mut output, &worker.answer(request))?;
+    }
+    Ok(())
 }
 
-/// What a worker says.
-pub enum Message {
-    /// It took a unit.
-    Started(usize),
-    /// It failed at one and tries again.
-    Retrying {
-        /// The unit.
-        at: usize,
-        /// Which attempt failed, from 1.
-        attempt: u32,
-        /// Why.
-        problem: Problem,
-    },
-    /// It is through with one.
-    Done(Box<Done>),
+/// Requests as they come. When the coordinator dies its end of the pipe closes, and this process ends at once, in the middle of
+/// whatever it computes: nobody would take the result.
+fn requests() -> Receiver<Request> {
+    let (to, from) = channel();
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        while let Ok(Some(request)) = protocol::receive::<Request>(&mut input) {
+            if to.send(request).is_err() {
+                return;
+            }
+        }
+        std::process::exit(0);
+    });
+    from
 }
 
-/// The result of an errand.
-pub struct Done {
-    /// The errand.
-    pub errand: Errand,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Its parts, or why there are none.
-    pub result: Result<Vec<(String, String, Part)>, Problem>,
-    /// Wall time, seconds.
-    pub seconds: f64,
-    /// Peak memory of the process so far, bytes.
-    pub peak_memory_bytes: Option<u64>,
-}
-
-/// Errands that nobody has taken yet.
-pub type Queue = Arc<Mutex<VecDeque<Errand>>>;
-
-/// Takes from a queue, whoever holds it.
-pub fn take(queue: &Queue) -> Option<Errand> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-}
-
-/// Whether trying again may help: a crash, a read that failed on the way. Bad data stay bad.
-fn is_transient(problem: &Problem) -> bool {
-    matches!(problem.kind.as_str(), "panic" | "io" | "damaged")
-}
-
-/// A worker: the recordings that it has open.
-pub struct Worker {
-    job: Arc<Job>,
+struct Worker {
+    job: Job,
     memory_bytes: u64,
     open: HashMap<usize, Box<dyn Reader>>,
 }
 
 impl Worker {
-    /// A worker that may use `memory_bytes`.
-    pub fn new(job: Arc<Job>, memory_bytes: u64) -> Self {
-        Self { job, memory_bytes, open: HashMap::new() }
-    }
-
-    /// Computes one errand, again up to `retries` times where that may help.
-    pub fn execute(&mut self, errand: Errand, retries: u32, tell: &dyn Fn(Message)) -> Done {
+    fn answer(&mut self, request: Request) -> Answer {
         let started = Instant::now();
-        let mut attempts = 1;
-        let result = loop {
-            match self.attempt(&errand) {
-                Err(problem) if attempts <= retries && is_transient(&problem) => {
-                    self.open.remove(&errand.unit.dataset);
-                    tell(Message::Retrying { at: errand.at, attempt: attempts, problem });
-                    attempts += 1;
-                }
-                result => break result,
+        match request {
+            Request::Plan(dataset) => {
+                let (units, header) = plan::of_dataset(&self.job, dataset);
+                Answer::Planned { units, header }
             }
-        };
-        Done { errand, attempts, result, seconds: started.elapsed().as_secs_f64(), peak_memory_bytes: peak_memory_bytes() }
+            Request::Compute { unit, wanted } => {
+                let result = self.compute(&unit, &wanted);
+                Answer::Computed { result, seconds: started.elapsed().as_secs_f64(), peak_memory_bytes: peak_memory_bytes() }
+            }
+        }
     }
 
-    /// One attempt. A panic is one failed unit, and the worker lives on with its recordings closed.
-    fn attempt(&mut self, errand: &Errand) -> Result<Vec<(String, String, Part)>, Problem> {
-        let caught = std::panic::catch_unwind(AssertUnwindSafe(|| self.compute(errand)));
+    /// Computes a unit. A panic is one failed unit; the worker lives on with its recordings closed.
+    fn compute(&mut self, unit: &Unit, wanted: &[Wanted]) -> Result<Vec<(String, String, Part)>, Problem> {
+        fault_for_tests(&unit.id);
+        let caught = std::panic::catch_unwind(AssertUnwindSafe(|| self.try_compute(unit, wanted)));
+        if !matches!(caught, Ok(Ok(_))) {
+            self.open.remove(&unit.dataset);
+        }
         caught.unwrap_or_else(|panic| {
-            self.open.clear();
             let what = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             let message = format!("internal error: {}; please report it with the job file", what.unwrap_or_else(|| "panic".into()));
             Err(Problem { kind: "panic".into(), message, skipped: false })
         })
     }
 
-    fn compute(&mut self, errand: &Errand) -> Result<Vec<(String, String, Part)>, Problem> {
-        let job = Arc::clone(&self.job);
-        let at = errand.unit.dataset;
-        if !self.open.contains_key(&at) {
-            self.open.insert(at, plan::open(&job, &job.datasets[at])?);
+    fn try_compute(&mut self, unit: &Unit, wanted: &[Wanted]) -> Result<Vec<(String, String, Part)>, Problem> {
+        if !self.open.contains_key(&unit.dataset) {
+            self.open.insert(unit.dataset, plan::open(&self.job, &self.job.datasets[unit.dataset])?);
         }
-        let Some(reader) = self.open.get_mut(&at) else { return Ok(Vec::new()) };
-        unit::compute(&job, &errand.unit, reader.as_mut(), &errand.wanted, self.memory_bytes)
+        let Some(reader) = self.open.get_mut(&unit.dataset) else { return Ok(Vec::new()) };
+        unit::compute(&self.job, unit, reader.as_mut(), wanted, self.memory_bytes)
     }
-}
-
-/// Starts `n` workers over `queue` on a pool of their own; they stop when it is empty or nobody listens.
-///
-/// # Errors
-/// When the threads cannot be started.
-pub fn start(
-    job: &Arc<Job>,
-    n: usize,
-    retries: u32,
-    queue: &Queue,
-    to: &Sender<Message>,
-) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
-    let memory_bytes = (job.run.memory_gib * (1u64 << 30) as f64) as u64 / n.max(1) as u64;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(n).thread_name(|at| format!("worker-{at}")).build()?;
-    for _ in 0..n {
-        let (job, queue, to) = (Arc::clone(job), Arc::clone(queue), to.clone());
-        pool.spawn(move || {
-            let mut worker = Worker::new(job, memory_bytes);
-            let tell = |message| _ = to.send(message);
-            while let Some(errand) = take(&queue) {
-                if to.send(Message::Started(errand.at)).is_err() {
-                    return;
-                }
-                let done = worker.execute(errand, retries, &tell);
-                tell(Message::Done(Box::new(done)));
-            }
-        });
-    }
-    Ok(pool)
 }
 
 /// Peak resident memory of this process, bytes, where the system says.
-pub fn peak_memory_bytes() -> Option<u64> {
+fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// Faults on demand, so that tests can see what the coordinator makes of a worker that crashes, hangs or leaks:
+/// `TCS_BATCH_FAULT=crash:PART-OF-UNIT-ID` (or `hang`, `leak`, `panic`). A file named by `TCS_BATCH_FAULT_ONCE` makes it happen
+/// only while that file does not exist.
+fn fault_for_tests(unit: &str) {
+    let Ok(fault) = std::env::var("TCS_BATCH_FAULT") else { return };
+    let Some((kind, which)) = fault.split_once(':') else { return };
+    if !unit.contains(which) {
+        return;
+    }
+    if let Some(once) = std::env::var_os("TCS_BATCH_FAULT_ONCE")
+        && std::fs::File::options().write(true).create_new(true).open(once).is_err()
+    {
+        return;
+    }
+    match kind {
+        "crash" => std::process::abort(),
+        "hang" => loop {
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        },
+        "leak" => {
+            let mut kept = Vec::new();
+            loop {
+                kept.push(vec![1_u8; 1 << 24]);
+                std::hint::black_box(&kept);
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        }
+        _ => {}
+    }
 }

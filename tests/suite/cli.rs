@@ -116,10 +116,15 @@ fn the_quickstart_holds_what_it_expects_and_foreign_readers_open_it() {
     assert!(expectations.len() >= 4 && expectations.iter().all(|row| row.held), "{expectations:?}");
     let ratio = |dataset: &str| {
         let all = rows::<MetricRecord>(&out);
-        all.iter().find(|row| row.dataset == dataset && row.metric == "persistence.rips" && row.statistic == "ratio_h1").unwrap().value.unwrap()
+        all.iter()
+            .find(|row| row.dataset == dataset && row.metric == "persistence.rips" && row.statistic == "ratio_h1")
+            .unwrap()
+            .value
+            .unwrap()
     };
     assert!(ratio("ring") > 3.0 && ratio("ring-shifted") < 2.0, "{} {}", ratio("ring"), ratio("ring-shifted"));
-    let score = |dataset: &str| rows::<FidelityRecord>(&out).iter().find(|row| row.dataset == dataset && row.test == "overall").unwrap().score;
+    let score =
+        |dataset: &str| rows::<FidelityRecord>(&out).iter().find(|row| row.dataset == dataset && row.test == "overall").unwrap().score;
     assert!(score("human-second-half").unwrap() > 0.8);
     for file in ["report.html", "report.md", "junit.xml", "manifest.json"] {
         assert!(out.join(file).metadata().unwrap().len() > 500, "{file}");
@@ -187,7 +192,8 @@ fn a_second_run_computes_nothing_and_a_changed_metric_only_that() {
     assert!(stderr(&again).contains("5 units, 5 of them reused"), "{}", stderr(&again));
     assert!(table_bytes(&bench.out()) == before);
     let job = bench.path("job.toml");
-    let plan = tcs(&["plan", job.to_str().unwrap(), "--out", bench.out().to_str().unwrap(), "--explain", "--set", "metric.0.binarise=mean"]);
+    let plan =
+        tcs(&["plan", job.to_str().unwrap(), "--out", bench.out().to_str().unwrap(), "--explain", "--set", "metric.0.binarise=mean"]);
     let text = stdout(&plan);
     assert_eq!(text.matches("metric:lz76 changed").count(), 5, "{text}");
     assert!(!text.contains("persistence"), "{text}");
@@ -240,7 +246,7 @@ fn one_bad_recording_costs_its_own_units_only() {
     assert!(bench.out().join("report.html").exists());
     let check = tcs(&["check", bench.path("job.toml").to_str().unwrap()]);
     assert_eq!(check.status.code(), Some(2));
-    assert!(stderr(&check).contains("job.toml:24:10: "), "{}", stderr(&check));
+    assert!(stderr(&check).contains("job.toml:26:10: "), "{}", stderr(&check));
 }
 
 #[test]
@@ -335,4 +341,55 @@ fn every_shipped_job_checks() {
             assert_eq!(output.status.code(), Some(0), "{}: {}", path.display(), stderr(&output));
         }
     }
+}
+
+/// A run with a fault in its workers: exit code, messages, the failed units.
+#[cfg(unix)]
+fn with_fault(bench: &Bench, fault: &str, once: bool, more: &[&str]) -> (Option<i32>, String, Vec<UnitRecord>) {
+    let (job, out, mark) = (bench.path("job.toml"), bench.out(), bench.path("mark"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tcs-batch"));
+    command
+        .args(["run", job.to_str().unwrap(), "--out", out.to_str().unwrap(), "--progress", "plain", "--fresh", "--workers", "2"])
+        .args(more);
+    command.env("TCS_BATCH_FAULT", fault);
+    if once {
+        command.env("TCS_BATCH_FAULT_ONCE", mark);
+    }
+    let output = command.output().unwrap();
+    let failed = rows::<UnitRecord>(&out).into_iter().filter(|unit| unit.status == UnitStatus::Failed).collect();
+    (output.status.code(), stderr(&output), failed)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_worker_that_crashes_hangs_or_leaks_costs_one_unit() {
+    let bench = series_bench();
+    for (fault, kind, words, more) in [
+        ("crash:4.000-6.000", "crash", "signal 6 (SIGABRT)", vec![]),
+        ("hang:4.000-6.000", "timeout", "took longer than 1 s", vec!["--set", "run.unit_timeout_s=1"]),
+        ("leak:4.000-6.000", "memory", "more than its share", vec!["--set", "run.memory_gib=0.8"]),
+    ] {
+        let (code, said, failed) = with_fault(&bench, fault, false, &more);
+        assert_eq!(code, Some(3), "{fault}: {said}");
+        assert_eq!(failed.len(), 1, "{fault}: {said}");
+        assert_eq!(
+            (failed[0].unit.as_str(), failed[0].error_kind.as_deref(), failed[0].attempts),
+            ("noisy/4.000-6.000", Some(kind), 2),
+            "{said}"
+        );
+        assert!(failed[0].error.as_ref().unwrap().contains(words), "{said}");
+        assert!(said.contains("attempt 1 failed"), "{said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_worker_that_crashes_once_leaves_no_trace_in_the_tables() {
+    let bench = series_bench();
+    assert_eq!(bench.run(&[]).status.code(), Some(0));
+    let whole = table_bytes(&bench.out());
+    let (code, said, failed) = with_fault(&bench, "crash:2.000-4.000", true, &[]);
+    assert_eq!((code, failed.len()), (Some(0), 0), "{said}");
+    assert!(said.contains("attempt 1 failed"), "{said}");
+    assert!(table_bytes(&bench.out()) == whole);
 }

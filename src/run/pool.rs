@@ -1,0 +1,289 @@
+//! The coordinator's side: one thread tends one worker process, hands it units from the queue, and replaces it when it dies, hangs
+//! or outgrows its memory. The coordinator itself opens no recording and computes nothing.
+
+use super::part::{Part, Wanted};
+use super::protocol::{self, Answer, Hello, Request};
+use crate::job::Job;
+use crate::job::plan::{Problem, Unit};
+use std::collections::VecDeque;
+use std::io;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often a worker's memory is looked at, and an end asked for is noticed.
+const TICK: Duration = Duration::from_millis(50);
+
+/// One unit to compute, and which parts of it.
+#[derive(Debug, Clone)]
+pub struct Errand {
+    /// Index of the unit in the run.
+    pub at: usize,
+    /// The unit.
+    pub unit: Unit,
+    /// Its parts that are missing or changed.
+    pub wanted: Vec<Wanted>,
+}
+
+/// What the tender of a worker tells the coordinator.
+pub enum Message {
+    /// A worker took a unit.
+    Started(usize),
+    /// It failed at one and tries again.
+    Retrying {
+        /// The unit.
+        at: usize,
+        /// Which attempt failed, from 1.
+        attempt: u32,
+        /// Why.
+        problem: Problem,
+    },
+    /// It is through with one.
+    Done(Box<Done>),
+}
+
+/// The result of an errand.
+pub struct Done {
+    /// The errand.
+    pub errand: Errand,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Its parts, or why there are none.
+    pub result: Result<Vec<(String, String, Part)>, Problem>,
+    /// Wall time, seconds.
+    pub seconds: f64,
+    /// Peak memory of the worker so far, bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Errands that nobody has taken yet.
+pub type Queue = Arc<Mutex<VecDeque<Errand>>>;
+
+/// How workers are started and bounded.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// What a worker is told.
+    pub hello: Hello,
+    /// Longest a request may take.
+    pub timeout: Duration,
+    /// Attempts beyond the first.
+    pub retries: u32,
+    /// Threads that a worker may use.
+    pub threads: usize,
+}
+
+impl Limits {
+    /// The limits of a job run by `n` workers: each gets its share of the memory and of the cores.
+    pub fn of(job: &Job, n: usize, retries: u32) -> Self {
+        let memory_bytes = (job.run.memory_gib * (1_u64 << 30) as f64) as u64 / n.max(1) as u64;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let hello = Hello {
+            job: job.source.path().to_owned(),
+            overrides: job.source.overrides().map(str::to_owned).collect(),
+            hash: job.hash.clone(),
+            memory_bytes,
+        };
+        // A timeout beyond what a Duration holds is no timeout.
+        let timeout = Duration::try_from_secs_f64(job.run.unit_timeout_s).unwrap_or(Duration::MAX);
+        Self { hello, timeout, retries, threads: (cores / n.max(1)).max(1) }
+    }
+}
+
+/// Starts `n` workers over `queue`; each ends when it is empty or nobody listens.
+pub fn start(limits: &Limits, n: usize, queue: &Queue, to: &Sender<Message>) {
+    for _ in 0..n {
+        let (limits, queue, to) = (limits.clone(), Arc::clone(queue), to.clone());
+        std::thread::spawn(move || {
+            let mut worker = Tended::new(limits);
+            loop {
+                let errand = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some(errand) = errand else { return };
+                if to.send(Message::Started(errand.at)).is_err() {
+                    return;
+                }
+                let done = worker.compute(errand, &to);
+                if to.send(Message::Done(Box::new(done))).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+/// Whether trying again may help: a crash, a read that failed on the way. Bad data stay bad.
+fn is_transient(problem: &Problem) -> bool {
+    matches!(problem.kind.as_str(), "panic" | "io" | "damaged" | "crash" | "timeout" | "memory")
+}
+
+/// A worker process that is started when it is needed and replaced when it is lost.
+pub struct Tended {
+    limits: Limits,
+    process: Option<Process>,
+}
+
+struct Process {
+    child: Child,
+    input: ChildStdin,
+    answers: Receiver<io::Result<Option<Answer>>>,
+}
+
+impl Tended {
+    /// A worker that is not yet started.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, process: None }
+    }
+
+    /// Computes an errand, again up to `retries` times where that may help.
+    fn compute(&mut self, errand: Errand, to: &Sender<Message>) -> Done {
+        let mut attempts = 1;
+        loop {
+            let started = Instant::now();
+            let request = Request::Compute { unit: errand.unit.clone(), wanted: errand.wanted.clone() };
+            let (result, seconds, peak_memory_bytes) = match self.ask(&request) {
+                Ok(Answer::Computed { result, seconds, peak_memory_bytes }) => (result, seconds, peak_memory_bytes),
+                Ok(_) => (Err(self.broken("it gave another answer than was asked for")), started.elapsed().as_secs_f64(), None),
+                Err(problem) => (Err(problem), started.elapsed().as_secs_f64(), None),
+            };
+            match result {
+                Err(problem) if attempts <= self.limits.retries && is_transient(&problem) => {
+                    let _ = to.send(Message::Retrying { at: errand.at, attempt: attempts, problem });
+                    attempts += 1;
+                }
+                result => return Done { errand, attempts, result, seconds, peak_memory_bytes },
+            }
+        }
+    }
+
+    fn broken(&mut self, what: &str) -> Problem {
+        self.process = None;
+        Problem { kind: "crash".into(), message: format!("the worker process failed: {what}"), skipped: false }
+    }
+
+    /// Asks one thing of the worker.
+    ///
+    /// # Errors
+    /// When it died (`crash`, with the signal), took too long (`timeout`) or too much (`memory`); it is then gone, and the next
+    /// request starts another.
+    pub fn ask(&mut self, request: &Request) -> Result<Answer, Problem> {
+        let mut process = match self.process.take() {
+            Some(process) => process,
+            None => Process::start(&self.limits)?,
+        };
+        // A worker that is gone shows when its answer is waited for.
+        let _ = protocol::send(&mut process.input, request);
+        let answer = process.wait(&self.limits)?;
+        self.process = Some(process);
+        Ok(answer)
+    }
+}
+
+fn problem(kind: &str, message: String) -> Problem {
+    Problem { kind: kind.into(), message, skipped: false }
+}
+
+impl Process {
+    fn start(limits: &Limits) -> Result<Self, Problem> {
+        let failed = |error: io::Error| problem("crash", format!("a worker process cannot be started ({error})"));
+        let program = std::env::current_exe().map_err(failed)?;
+        let mut command = Command::new(program);
+        // Ctrl-C in a terminal goes to a whole process group: the coordinator alone shall hear it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command
+            .arg("worker")
+            .env("RAYON_NUM_THREADS", limits.threads.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(failed(io::ErrorKind::BrokenPipe.into()));
+        };
+        let _ = protocol::send(&mut input, &limits.hello);
+        let (to, answers) = channel();
+        std::thread::spawn(move || {
+            loop {
+                let answer = protocol::receive::<Answer>(&mut output);
+                let is_last = !matches!(answer, Ok(Some(_)));
+                if to.send(answer).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        let mut process = Self { child, input, answers };
+        match process.wait(limits)? {
+            Answer::Ready => Ok(process),
+            Answer::Refused(why) => Err(problem("worker", format!("the worker refused the job: {why}"))),
+            _ => Err(problem("crash", "the worker process did not say that it is ready".into())),
+        }
+    }
+
+    /// The next answer, within the time and memory allowed.
+    fn wait(&mut self, limits: &Limits) -> Result<Answer, Problem> {
+        let started = Instant::now();
+        loop {
+            match self.answers.recv_timeout(TICK) {
+                Ok(Ok(Some(answer))) => return Ok(answer),
+                Ok(_) | Err(RecvTimeoutError::Disconnected) => return Err(self.post_mortem()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if started.elapsed() > limits.timeout {
+                let message =
+                    format!("took longer than {} s; raise `run.unit_timeout_s`, or cut smaller windows", limits.timeout.as_secs_f64());
+                return Err(problem("timeout", message));
+            }
+            let used = resident_bytes(self.child.id()).unwrap_or(0);
+            if used > limits.hello.memory_bytes {
+                let gib = |bytes: u64| bytes as f64 / (1_u64 << 30) as f64;
+                let message = format!(
+                    "the worker used {:.2} GiB, more than its share of {:.2} GiB; raise `run.memory_gib`, use fewer workers, or cut smaller windows",
+                    gib(used),
+                    gib(limits.hello.memory_bytes)
+                );
+                return Err(problem("memory", message));
+            }
+        }
+    }
+
+    /// Why a worker that closed its output is gone.
+    fn post_mortem(&mut self) -> Problem {
+        let how = match self.child.wait() {
+            Ok(status) => describe(status),
+            Err(error) => format!("it cannot be waited for ({error})"),
+        };
+        problem("crash", format!("the worker process died: {how}; the recording may be damaged in a way that its library does not survive"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        let name = match signal {
+            4 => " (SIGILL)",
+            6 => " (SIGABRT)",
+            7 => " (SIGBUS)",
+            8 => " (SIGFPE)",
+            9 => " (SIGKILL: the system may be out of memory)",
+            11 => " (SIGSEGV)",
+            15 => " (SIGTERM)",
+            _ => "",
+        };
+        return format!("signal {signal}{name}");
+    }
+    status.code().map_or_else(|| "no exit code".into(), |code| format!("exit code {code}"))
+}
+
+/// Resident memory of a process, bytes, where the system says (pages of 4 KiB, as on every Linux that this runs on by default).
+fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
