@@ -2,6 +2,7 @@
 
 mod check;
 mod inspect;
+mod merge;
 mod plan;
 mod progress;
 mod report;
@@ -63,9 +64,9 @@ enum Verb {
     /// What a recording holds: series, units, areas, trials, sizes, chunking, compression
     #[command(after_help = "Example:  tcs-batch inspect datasets/samples/A8604-211122.nwb")]
     Inspect(inspect::InspectArgs),
-    /// Combine the outputs of shards of one job (not available yet)
+    /// Combine the outputs of shards of one job into one folder, with its reports
     #[command(after_help = "Example:  tcs-batch merge out-1 out-2 out-3 --out out")]
-    Merge(Later),
+    Merge(merge::MergeArgs),
     /// What changed between two outputs (not available yet)
     #[command(after_help = "Example:  tcs-batch compare reports/last-night reports/tonight")]
     Compare(Later),
@@ -110,7 +111,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(args) => plan::run(&args),
         Verb::Report(args) => report::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
-        Verb::Merge(_) => later("merge"),
+        Verb::Merge(args) => merge::run(&args, cli.quiet),
         Verb::Compare(_) => later("compare"),
         Verb::Datasets(_) => later("datasets"),
         Verb::Submit(_) => later("submit"),

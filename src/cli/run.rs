@@ -88,7 +88,7 @@ pub fn run(args: &RunArgs, quiet: bool) -> u8 {
         fresh: args.fresh,
         retries: args.retries.unwrap_or(job.run.retries),
         fail_fast: args.fail_fast,
-        command: std::env::args().map(|arg| if arg.contains(' ') { format!("'{arg}'") } else { arg }).collect::<Vec<_>>().join(" "),
+        command: command_line(),
     };
     watch_signals();
     let job = Arc::new(job);
@@ -118,7 +118,13 @@ fn watch_signals() {
     }
 }
 
-fn fail(error: &RunError) -> u8 {
+/// The command as it was typed, for the manifest.
+pub fn command_line() -> String {
+    std::env::args().map(|arg| if arg.contains(' ') { format!("'{arg}'") } else { arg }).collect::<Vec<_>>().join(" ")
+}
+
+/// Says why a run ended without tables, and returns its exit code.
+pub fn fail(error: &RunError) -> u8 {
     eprintln!("error: {error}");
     match error {
         // The units under way are lost on purpose: they are not stored, and the next run computes them.
@@ -129,7 +135,8 @@ fn fail(error: &RunError) -> u8 {
     }
 }
 
-fn conclude(job: &Job, options: &Options, outcome: &Outcome, quiet: bool) -> u8 {
+/// Says how a run ended, and returns its exit code.
+pub fn conclude(job: &Job, options: &Options, outcome: &Outcome, quiet: bool) -> u8 {
     let done = outcome.units - outcome.failed - outcome.skipped;
     let (expected, missed) = outcome.expectations;
     if !quiet {

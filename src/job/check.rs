@@ -20,7 +20,15 @@ pub struct JobError {
 /// # Errors
 /// All problems at once, each with file, line, column, the offending text and what to do.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Job, JobError> {
-    let mut source = file::read(path).map_err(|message| JobError { messages: vec![message] })?;
+    let source = file::read(path).map_err(|message| JobError { messages: vec![message] })?;
+    load_text(source, overrides)
+}
+
+/// Checks a job whose text is at hand; paths in it are relative to `source`'s path.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(mut source: Source, overrides: &[String]) -> Result<Job, JobError> {
     let text = source.text().to_owned();
     let parsed = file::parse(&mut source, &text, overrides);
     let found = match parsed {

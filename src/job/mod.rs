@@ -19,7 +19,7 @@ use crate::metrics::resample::Resampling;
 use crate::read::simulate::Model;
 use crate::read::{Format, Request, SignalKind};
 use crate::signal::control::Control;
-pub use check::load;
+pub use check::{load, load_text};
 use diagnose::Source;
 use std::ops::Range;
 use std::path::PathBuf;

@@ -1,8 +1,6 @@
 //! `manifest.json`: what was run, on what, with what, when. Timings and machine facts live here and in `units.parquet` alone.
 
-use super::Options;
-use super::inputs::Identity;
-use crate::job::plan::Plan;
+use super::Concluding;
 use crate::job::{Dataset, Job, Origin, SCHEMA_VERSION};
 use crate::read::Header;
 use crate::table::{
@@ -13,18 +11,6 @@ use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
-
-/// All that a manifest tells of.
-pub(crate) struct Run<'a> {
-    pub job: &'a Job,
-    pub options: &'a Options,
-    pub plan: &'a Plan,
-    pub identities: &'a [Result<Identity, String>],
-    pub units: &'a [UnitRecord],
-    pub reused: usize,
-    pub started: SystemTime,
-    pub seconds: f64,
-}
 
 /// What every table says about itself.
 pub(crate) fn provenance(job: &Job) -> Provenance {
@@ -42,32 +28,32 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
 }
 
 /// Writes the manifest.
-pub(crate) fn write(out: &Path, run: &Run<'_>) -> Result<(), FileError> {
-    let text = serde_json::to_vec_pretty(&manifest(run)).unwrap_or_default();
+pub(crate) fn write(out: &Path, run: &Concluding<'_>, units: &[UnitRecord]) -> Result<(), FileError> {
+    let text = serde_json::to_vec_pretty(&manifest(run, units)).unwrap_or_default();
     atomic::write_bytes(&out.join("manifest.json"), &text)
 }
 
-fn manifest(run: &Run<'_>) -> Json {
+fn manifest(run: &Concluding<'_>, units: &[UnitRecord]) -> Json {
     let job = run.job;
-    let count = |status| run.units.iter().filter(|unit| unit.status == status).count();
+    let count = |status| units.iter().filter(|unit| unit.status == status).count();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     json!({
         "schema_version": SCHEMA_VERSION,
         "tool": { "name": "tcs-batch", "version": env!("CARGO_PKG_VERSION"), "git_commit": option_env!("TCS_GIT_COMMIT") },
-        "job": { "name": job.name, "description": job.description, "path": job.source.path(), "text": job.source.canonical(), "hash": job.hash },
+        "job": { "name": job.name, "description": job.description, "path": job.source.path(), "text": job.source.canonical(), "overrides": job.source.overrides().collect::<Vec<_>>(), "hash": job.hash },
         "seed": job.seed,
         "command": run.options.command,
         "started": rfc3339(run.started),
         "finished": rfc3339(SystemTime::now()),
-        "seconds": run.seconds,
+        "seconds": run.clock.elapsed().as_secs_f64(),
         "host": { "os": std::env::consts::OS, "arch": std::env::consts::ARCH, "cpu": cpu_model(), "cores": cores },
         "device": "cpu",
         "workers": if run.options.workers == 0 { cores } else { run.options.workers },
         "shard": run.options.shard.map(|(shard, of)| format!("{shard}/{of}")),
         "versions": { "hdf5": crate::read::hdf5_version() },
-        "datasets": job.datasets.iter().enumerate().map(|(at, dataset)| describe(run, at, dataset)).collect::<Vec<_>>(),
+        "datasets": job.datasets.iter().enumerate().map(|(at, dataset)| describe(run, units, at, dataset)).collect::<Vec<_>>(),
         "units": {
-            "planned": run.units.len(), "done": count(UnitStatus::Done), "failed": count(UnitStatus::Failed),
+            "planned": units.len(), "done": count(UnitStatus::Done), "failed": count(UnitStatus::Failed),
             "skipped": count(UnitStatus::Skipped), "reused": run.reused,
         },
         "stages": stages(job),
@@ -79,7 +65,7 @@ fn manifest(run: &Run<'_>) -> Json {
     })
 }
 
-fn describe(run: &Run<'_>, at: usize, dataset: &Dataset) -> Json {
+fn describe(run: &Concluding<'_>, units: &[UnitRecord], at: usize, dataset: &Dataset) -> Json {
     let header = run.plan.headers[at].as_ref();
     let (source, format) = match &dataset.origin {
         Origin::File { format, request } => (request.path.display().to_string(), format.name),
@@ -100,7 +86,7 @@ fn describe(run: &Run<'_>, at: usize, dataset: &Dataset) -> Json {
         "unit_of_measure": header.map(|header| header.unit_of_measure.clone()).ok(),
         "notes": header.map_or_else(|error| vec![error.to_string()], |header| header.notes.clone()),
         "preparation": dataset.preparation, "window": dataset.window,
-        "windows": run.units.iter().filter(|unit| unit.dataset == *id).count(),
+        "windows": units.iter().filter(|unit| unit.dataset == *id).count(),
     })
 }
 

@@ -5,6 +5,7 @@ pub mod event;
 pub mod inputs;
 mod judge;
 mod manifest;
+pub mod merge;
 pub mod part;
 mod pool;
 mod preview;
@@ -162,28 +163,36 @@ pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, inter
             listener.hear(&failed(problem, &slot.unit.id));
         }
     }
+    merge::remember(job, options, &plan, &identities)?;
     compute(job, options, &store, &mut slots, listener, interrupted)?;
+    conclude(&Concluding { job, options, plan: &plan, identities: &identities, slots: &slots, reused, clock, started }, listener)
+}
+
+/// All units are through: what is left is to write.
+pub(crate) struct Concluding<'a> {
+    pub job: &'a Job,
+    pub options: &'a Options,
+    pub plan: &'a Plan,
+    pub identities: &'a [Result<Identity, String>],
+    pub slots: &'a [Slot],
+    pub reused: usize,
+    pub clock: Instant,
+    pub started: SystemTime,
+}
+
+/// Tables of what is stored, then what is said of the whole, then the manifest, then reports of the tables.
+fn conclude(run: &Concluding<'_>, listener: &mut dyn Listener) -> Result<Outcome, RunError> {
+    let Concluding { job, options, .. } = run;
     listener.hear(&Event::Stage { name: "tables" });
-    let tables = tables::make(job, &slots);
+    let tables = tables::make(job, run.slots);
     listener.hear(&Event::Stage { name: "fidelity" });
-    let fidelity = judge::fidelity(job, &slots);
+    let fidelity = judge::fidelity(job, run.slots);
     let expectations = judge::expectations(job, &tables.metrics, &fidelity);
-    let provenance = manifest::provenance(job);
-    tables::write(&options.out, &tables, &fidelity, &expectations, &provenance)?;
-    let run = manifest::Run {
-        job,
-        options,
-        plan: &plan,
-        identities: &identities,
-        units: &tables.units,
-        reused,
-        started,
-        seconds: clock.elapsed().as_secs_f64(),
-    };
-    manifest::write(&options.out, &run)?;
+    tables::write(&options.out, &tables, &fidelity, &expectations, &manifest::provenance(job))?;
+    manifest::write(&options.out, run, &tables.units)?;
     listener.hear(&Event::Stage { name: "reports" });
     let reports = crate::report::write(&options.out, &job.output.formats)?;
-    Ok(outcome(job, &tables, &expectations, &fidelity, reused, reports))
+    Ok(outcome(job, &tables, &expectations, &fidelity, run.reused, reports))
 }
 
 fn outcome(

@@ -233,6 +233,44 @@ fn shards_cover_every_unit_once() {
 }
 
 #[test]
+fn merged_shards_are_the_single_run_byte_for_byte() {
+    let bench = Bench::new(&format!("{SERIES_JOB}\n[fidelity]\nreference = \"noisy\"\ncandidates = [\"other\"]\n[[dataset]]\nid = \"other\"\nsource = \"other.csv\"\nsampling_rate_hz = 100.0\nwindow = {{ length_s = 2.0, stop_s = 12.0 }}\n"));
+    bench.write("noisy.csv", noisy_csv(1000, 2));
+    bench.write("other.csv", noisy_csv(1100, 2));
+    assert_eq!(bench.run(&[]).status.code(), Some(3), "the last window of `other` lies outside");
+    let whole = table_bytes(&bench.out());
+    let job = bench.path("job.toml");
+    let folders: Vec<String> = (1..=3).map(|at| bench.path(&format!("shard{at}")).to_str().unwrap().to_owned()).collect();
+    for (at, folder) in folders.iter().enumerate() {
+        tcs(&["run", job.to_str().unwrap(), "--out", folder, "--progress", "none", "--shard", &format!("{}/3", at + 1)]);
+    }
+    let merged = bench.path("merged");
+    let merge = |folders: &[&String]| {
+        let mut args = vec!["merge"];
+        args.extend(folders.iter().map(|folder| folder.as_str()));
+        args.extend(["--out", merged.to_str().unwrap()]);
+        tcs(&args)
+    };
+    let output = merge(&[&folders[2], &folders[0], &folders[1]]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(table_bytes(&merged) == whole);
+    assert!(merged.join("report.html").exists());
+    for (folders, message) in [
+        (vec![&folders[0], &folders[2]], "missing shards: 2/3"),
+        (vec![&folders[0], &folders[1], &folders[2], &folders[1]], "shard 2/3 is there twice"),
+    ] {
+        let output = merge(&folders);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(message), "{}", stderr(&output));
+    }
+    let unit = std::fs::read_dir(bench.path("shard1/shards/units")).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(unit).unwrap();
+    let output = merge(&[&folders[0], &folders[1], &folders[2]]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("missing units: ") && stderr(&output).contains("(shard 1/3"), "{}", stderr(&output));
+}
+
+#[test]
 fn one_bad_recording_costs_its_own_units_only() {
     let bench = Bench::new(&format!("{SERIES_JOB}\n[[dataset]]\nid = \"broken\"\nsource = \"broken.nwb\"\n"));
     bench.write("noisy.csv", noisy_csv(1000, 2));
@@ -324,7 +362,7 @@ fn every_verb_is_in_the_help_and_later_ones_say_so() {
         let own = stdout(&tcs(&[verb, "--help"]));
         assert!(own.contains("Example:"), "{verb}");
     }
-    for verb in ["merge", "compare", "datasets", "submit", "devices"] {
+    for verb in ["compare", "datasets", "submit", "devices"] {
         let output = tcs(&[verb, "x"]);
         assert_eq!(output.status.code(), Some(2));
         assert_eq!(stderr(&output).lines().count(), 1);
