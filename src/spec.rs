@@ -80,7 +80,7 @@ pub fn nearest<'n>(typed: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
 }
 
 /// A hint that offers the nearest name, or else lists all of them.
-pub fn suggest<'n>(typed: &str, names: &[&'n str]) -> String {
+pub fn suggest(typed: &str, names: &[&str]) -> String {
     match nearest(typed, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
         None if names.is_empty() => String::new(),

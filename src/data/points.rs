@@ -16,7 +16,7 @@ impl Points {
     /// # Errors
     /// When `dim` is 0, the values do not fill the points, or a coordinate is not finite (the point and coordinate are named).
     pub fn new(values: Vec<f64>, dim: usize) -> Result<Self, DataError> {
-        if dim == 0 || values.len() % dim != 0 {
+        if dim == 0 || !values.len().is_multiple_of(dim) {
             return Err(DataError::new(format!("{} values do not fill points of {dim} coordinates", values.len())));
         }
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {

@@ -93,7 +93,7 @@ fn set_in_array<'t>(items: &mut DeArray<'t>, steps: &[&'t str], value: Spanned<D
     let n = items.len();
     let index: usize =
         steps[0].parse().map_err(|_| format!("`{}` must be the number of an entry, 0 to {}", steps[0], n.saturating_sub(1)))?;
-    let item = items.iter_mut().nth(index).ok_or_else(|| format!("there is no entry {index}: the list has {n}"))?;
+    let item = items.get_mut(index).ok_or_else(|| format!("there is no entry {index}: the list has {n}"))?;
     if steps.len() == 1 {
         *item = value;
         return Ok(());

@@ -174,7 +174,8 @@ fn persistence_params(section: &Section<'_>, complex: &'static str) -> Persisten
         },
     };
     let modulus = section.integer("modulus", 2).unwrap_or(2);
-    let is_prime = |number: u64| number >= 2 && (2..).take_while(|factor| factor * factor <= number).all(|factor| number % factor != 0);
+    let is_prime =
+        |number: u64| number >= 2 && (2..).take_while(|factor| factor * factor <= number).all(|factor| !number.is_multiple_of(factor));
     if modulus > 251 || !is_prime(modulus) {
         section.error(section.span_of("modulus"), format!("`modulus` must be a prime up to 251, not {modulus}"), "homology needs a field");
     }

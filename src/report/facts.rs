@@ -7,7 +7,7 @@ use crate::table::{
     self, DiagramRecord, EmbeddingRecord, ExpectationRecord, FidelityRecord, MetricRecord, PreviewRecord, Table, UnitRecord, UnitStatus,
 };
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Datasets that get a section with pictures. A glob may name thousands; a page that long is no longer read.
 pub(super) const MAX_DRAWN: usize = 60;
@@ -105,9 +105,9 @@ fn read_manifest(path: &Path) -> Result<serde_json::Value, ReportError> {
 
 type Summaries = (Vec<Summary>, Vec<WindowMean>, Vec<PairMean>);
 
-fn summarise(path: &PathBuf) -> Result<Summaries, ReportError> {
+fn summarise(path: &Path) -> Result<Summaries, ReportError> {
     let all = || Ok((summary::summaries(path)?, summary::windows(path)?, summary::pairs(path)?));
-    all().map_err(|source| ReportError::Summary { path: path.clone(), source: Box::new(source) })
+    all().map_err(|source| ReportError::Summary { path: path.to_owned(), source: Box::new(source) })
 }
 
 /// The accepted rows of a table; none where the run wrote no such table.

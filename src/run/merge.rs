@@ -47,7 +47,8 @@ pub(crate) fn remember(job: &Job, options: &Options, plan: &Plan, identities: &[
 }
 
 fn recall(out: &Path) -> Result<Remembered, MergeError> {
-    let missing = || MergeError::Shards(format!("{}: there is no shards/plan.bin; give the output folder of `run --shard I/N`", out.display()));
+    let missing =
+        || MergeError::Shards(format!("{}: there is no shards/plan.bin; give the output folder of `run --shard I/N`", out.display()));
     let bytes = std::fs::read(out.join("shards").join("plan.bin")).map_err(|_| missing())?;
     let damaged = || MergeError::Shards(format!("{}: shards/plan.bin is damaged; run this shard again", out.display()));
     let (checksum, body) = bytes.split_at_checked(32).ok_or_else(damaged)?;
@@ -105,11 +106,15 @@ pub fn merge(outs: &[PathBuf], options: &Options, listener: &mut dyn Listener) -
     if !missing.is_empty() {
         let more = missing.len().saturating_sub(5);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        return Err(MergeError::Shards(format!("missing units: {}{more}; run these shards again", missing[..missing.len().min(5)].join(", "))));
+        return Err(MergeError::Shards(format!(
+            "missing units: {}{more}; run these shards again",
+            missing[..missing.len().min(5)].join(", ")
+        )));
     }
     let plan = Plan { units: first.units.clone(), headers: first.headers.clone() };
     remember(&job, options, &plan, &first.identities).map_err(RunError::from)?;
-    let run = Concluding { job: &job, options, plan: &plan, identities: &first.identities, slots: &slots, reused: slots.len(), clock, started };
+    let run =
+        Concluding { job: &job, options, plan: &plan, identities: &first.identities, slots: &slots, reused: slots.len(), clock, started };
     let outcome = conclude(&run, listener)?;
     Ok((job, outcome))
 }
@@ -138,7 +143,8 @@ fn in_order(outs: &[PathBuf]) -> Result<Vec<Shard>, MergeError> {
         }
     }
     let number = |shard: &Shard| shard.plan.shard.map_or(1, |(number, _)| number);
-    let absent: Vec<String> = (1..=of).filter(|at| !shards.iter().any(|shard| number(shard) == *at)).map(|at| format!("{at}/{of}")).collect();
+    let absent: Vec<String> =
+        (1..=of).filter(|at| !shards.iter().any(|shard| number(shard) == *at)).map(|at| format!("{at}/{of}")).collect();
     if !absent.is_empty() {
         return Err(MergeError::Shards(format!("missing shards: {}", absent.join(", "))));
     }

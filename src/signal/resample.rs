@@ -125,7 +125,7 @@ mod tests {
     fn ratios_are_reduced_and_bounded() {
         assert_eq!(ratio(250.0 / 1000.0), Some((1, 4)));
         assert_eq!(ratio(48_000.0 / 44_100.0), Some((160, 147)));
-        assert_eq!(ratio(250.0 / 1250.000_1), Some((1, 5)));
+        assert_eq!(ratio(250.0 / 1_250.000_1), Some((1, 5)));
         assert_eq!(ratio(9999.0 / 10_000.0), Some((9999, 10_000)));
         assert_eq!(ratio(10_000.0), Some((10_000, 1)));
         assert_eq!(ratio(1e-4), Some((1, 10_000)));

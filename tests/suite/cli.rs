@@ -234,7 +234,9 @@ fn shards_cover_every_unit_once() {
 
 #[test]
 fn merged_shards_are_the_single_run_byte_for_byte() {
-    let bench = Bench::new(&format!("{SERIES_JOB}\n[fidelity]\nreference = \"noisy\"\ncandidates = [\"other\"]\n[[dataset]]\nid = \"other\"\nsource = \"other.csv\"\nsampling_rate_hz = 100.0\nwindow = {{ length_s = 2.0, stop_s = 12.0 }}\n"));
+    let bench = Bench::new(&format!(
+        "{SERIES_JOB}\n[fidelity]\nreference = \"noisy\"\ncandidates = [\"other\"]\n[[dataset]]\nid = \"other\"\nsource = \"other.csv\"\nsampling_rate_hz = 100.0\nwindow = {{ length_s = 2.0, stop_s = 12.0 }}\n"
+    ));
     bench.write("noisy.csv", noisy_csv(1000, 2));
     bench.write("other.csv", noisy_csv(1100, 2));
     assert_eq!(bench.run(&[]).status.code(), Some(3), "the last window of `other` lies outside");

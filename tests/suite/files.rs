@@ -244,7 +244,8 @@ fn fails(what: &str, result: Result<Content, ReadError>, kind: &str, parts: &[&s
 fn bad_csv_is_said_with_its_place() {
     use SignalKind::{Distances, Points, Series, Spikes};
     let folder = tempfile::tempdir().unwrap();
-    let cases: &[(&str, &[u8], SignalKind, &str, &[&str])] = &[
+    type Case<'a> = (&'a str, &'a [u8], SignalKind, &'a str, &'a [&'a str]);
+    let cases: &[Case<'_>] = &[
         ("empty", b"", Series, "bad-value", &["the file is empty"]),
         ("comments only", b"# a\n\n", Series, "bad-value", &["the file is empty"]),
         ("header only", b"a,b\n", Series, "bad-value", &["a header and no rows"]),
@@ -317,7 +318,7 @@ fn bad_npy_is_said() {
     let path = folder.path().join("empty.npy");
     let bytes = std::fs::read(file("f8_le_c.npy")).unwrap();
     let header = String::from_utf8_lossy(&bytes[10..128]).replace("(6, 3), }        ", "(0, 9000000000), }");
-    std::fs::write(&path, [&bytes[..10], header[..118].as_bytes()].concat()).unwrap();
+    std::fs::write(&path, [&bytes[..10], &header.as_bytes()[..118]].concat()).unwrap();
     fails("no rows", read(&request(&path, SignalKind::Series)), "bad-value", &["shape (0, 9000000000) holds no numbers"]);
     fails("missing", series("none.npy"), "missing", &["no such file"]);
     fails("spikes", read(&request(&file("one_d.npy"), SignalKind::Spikes)), "unsupported", &["cannot be read as spikes"]);

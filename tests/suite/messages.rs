@@ -187,7 +187,8 @@ fn bad_data_are_one_line_with_a_remedy() {
     let sample = std::fs::read(root().join("datasets/samples/A8604-211122.nwb")).unwrap();
     let rate = "sampling_rate_hz = 10.0";
     let csv = |text: &str| vec![("x.csv", text.as_bytes().to_vec())];
-    let cases: [(&str, &str, Vec<(&str, Vec<u8>)>); 9] = [
+    type Files = Vec<(&'static str, Vec<u8>)>;
+    let cases: [(&str, &str, Files); 9] = [
         ("source = \"x.nwb\"", "not-hdf5", vec![("x.nwb", b"not an HDF5 file at all".to_vec())]),
         ("source = \"x.nwb\"", "truncated", vec![("x.nwb", sample[..sample.len() / 2].to_vec())]),
         (&format!("source = \"x.csv\"\n{rate}"), "bad-value", csv("a,b\n1,2\n3,four\n")),

@@ -313,7 +313,8 @@ mod tests {
                 (target[t], past, from)
             })
             .collect();
-        let share = |same: &dyn Fn(&(u32, Vec<u32>, Vec<u32>)) -> bool| {
+        type Observation = (u32, Vec<u32>, Vec<u32>);
+        let share = |same: &dyn Fn(&Observation) -> bool| {
             observations.iter().filter(|other| same(other)).count() as f64 / observations.len() as f64
         };
         let mut cells = BTreeMap::new();

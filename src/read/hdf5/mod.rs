@@ -197,14 +197,12 @@ fn is_matrix(array: &Array) -> bool {
 
 /// The array that `series` names, or the only one.
 fn find_matrix(file: &File, request: &Request) -> Result<Array, ReadError> {
-    if let Some(path) = request.series.first() {
-        if let Some(array) = file.array(path) {
-            if is_matrix(&array) {
-                return Ok(array);
-            }
-            let what = format!("an array of shape {:?} and type {} is no matrix of numbers", array.shape, array.element.numpy_name());
-            return Err(array.error("no-series", what));
+    if let Some(array) = request.series.first().and_then(|path| file.array(path)) {
+        if is_matrix(&array) {
+            return Ok(array);
         }
+        let what = format!("an array of shape {:?} and type {} is no matrix of numbers", array.shape, array.element.numpy_name());
+        return Err(array.error("no-series", what));
     }
     let mut found: Vec<Array> = arrays(file).0.into_iter().filter(is_matrix).collect();
     let listed: Vec<String> = found.iter().map(|array| format!("{} {:?}", array.path, array.shape)).collect();

@@ -123,7 +123,7 @@ impl Clock {
             return Ok((0..n_samples, self.t0_s()));
         };
         let wanted = (span.length_s() * self.rate_hz()).round();
-        if !(wanted >= 1.0) {
+        if wanted.is_nan() || wanted < 1.0 {
             return Err(
                 data.error("bad-value", format!("the window from {} s to {} s is shorter than a sample", span.start_s, span.stop_s))
             );

@@ -83,7 +83,7 @@ fn spectra(dataset: &str, rows: &[&PreviewRecord]) -> Option<Figure> {
     let positive = || shown.iter().flat_map(|(_, points)| points.iter()).filter(|point| point.0 > 0.0 && point.1 > 0.0);
     let x = Axis::log("frequency (Hz)", positive().map(|point| point.0))?;
     let y = Axis::log("power density", positive().map(|point| point.1))?;
-    let line = |(index, (_, points)): (usize, &&(String, Vec<(f64, f64)>))| Mark::Line {
+    let line = |index: usize, points: &[(f64, f64)]| Mark::Line {
         points: thinned(points.iter().copied().filter(|point| point.0 > 0.0 && point.1 > 0.0).collect(), MAX_POINTS),
         colour: colour(index),
         dashed: false,
@@ -98,7 +98,7 @@ fn spectra(dataset: &str, rows: &[&PreviewRecord]) -> Option<Figure> {
             label: format!("Power spectra of {} channels of {dataset}", shown.len()),
             x,
             y,
-            marks: shown.iter().enumerate().map(line).collect(),
+            marks: shown.iter().enumerate().map(|(index, (_, points))| line(index, points)).collect(),
         }),
     })
 }
