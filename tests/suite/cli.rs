@@ -53,7 +53,7 @@ impl Bench {
 }
 
 /// Every table but the one that holds timings, byte for byte.
-fn table_bytes(out: &Path) -> Vec<(String, Vec<u8>)> {
+pub fn table_bytes(out: &Path) -> Vec<(String, Vec<u8>)> {
     ["metrics", "diagrams", "embeddings", "fidelity", "expectations", "previews"]
         .map(|name| (name.to_owned(), std::fs::read(out.join(format!("{name}.parquet"))).unwrap()))
         .into()
