@@ -1,6 +1,7 @@
 //! `tcs-batch`: the same careful topological and information-theoretic analysis over many neural recordings.
 //!
-//! The modules stand in the order in which they may use each other: a room uses only rooms above it (`tests/tidy.rs` checks).
+//! Rooms from the ground up, each using only rooms before it (`tests/tidy.rs` checks): [`seed`], [`spec`], [`data`], [`read`],
+//! [`signal`], [`embed`], [`homology`], [`metrics`], [`fidelity`], [`table`], [`report`], [`job`], [`run`]. ARCHITECTURE.md is the map.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
