@@ -142,11 +142,14 @@ pub(super) fn scores(facts: &Facts) -> Option<Figure> {
         let points = row.score.iter().map(|&score| (score, lane(at))).collect();
         marks.push(Mark::Dots { points, colour, size: 20, square: row.dataset.contains('~') });
     }
-    let names = rows.iter().enumerate().map(|(at, row)| (lane(at), cut(&row.dataset, 12))).collect();
+    let names = rows.iter().enumerate().map(|(at, row)| (lane(at), cut(&row.dataset, 18))).collect();
     let reference = &rows.first()?.reference;
     Some(Figure {
         title: "Scores".into(),
-        caption: format!("Closeness to {reference} with its 95 % interval; the dashed line is what was asked for ({}).", maybe(accept)),
+        caption: match accept {
+            Some(_) => format!("Closeness to {reference} with its 95 % interval; the dashed line is what was asked for ({}).", maybe(accept)),
+            None => format!("Closeness to {reference} with its 95 % interval."),
+        },
         keys: vec![("c0".into(), "dataset".into()), ("c1".into(), "control".into())],
         svg: draw(&Plot {
             label: format!("Fidelity scores of {} datasets and controls against {reference}", rows.len()),
