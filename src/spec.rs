@@ -145,6 +145,9 @@ impl<'a> Section<'a> {
 
     fn wrong_type(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
         let found = value.get_ref().type_str();
+        if value.get_ref().is_integer() && wanted.contains("number") {
+            return self.error(value.span(), format!("`{key}` is too large a number"), "");
+        }
         self.error(value.span(), format!("`{key}` must be {wanted}, not {} {found}", article(found)), "");
     }
     fn pull<T>(&self, key: &'static str, wanted: &str, read: impl Fn(&DeValue<'a>) -> Option<T>) -> Option<T> {

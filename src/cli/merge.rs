@@ -31,7 +31,10 @@ pub fn run(args: &MergeArgs, quiet: bool) -> u8 {
         command: run::command_line(),
     };
     match merge(&args.outs, &options, &mut Silent) {
-        Ok((job, outcome)) => run::conclude(&job, &options, &outcome, quiet),
+        Ok((job, outcome)) => {
+            run::list_failures(&outcome);
+            run::conclude(&job, &options, &outcome, quiet)
+        }
         Err(MergeError::Shards(message)) => {
             eprintln!("error: {message}");
             exit::USAGE

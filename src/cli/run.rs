@@ -26,7 +26,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     shard: Option<(usize, usize)>,
     /// Only the first N units: a smoke run
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_limit)]
     limit: Option<usize>,
     /// Ignore earlier results
     #[arg(long)]
@@ -65,6 +65,10 @@ fn parse_shard(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
+fn parse_limit(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&limit| limit > 0).ok_or_else(|| "write a whole number, 1 or more".into())
+}
+
 /// The number of a signal, once one came.
 static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
 
@@ -77,7 +81,8 @@ pub fn run(args: &RunArgs, quiet: bool) -> u8 {
     if let Some(device) = &args.device
         && !matches!(device.as_str(), "auto" | "cpu")
     {
-        eprintln!("error: --device {device} is not available yet; available: auto, cpu");
+        let known = device.as_str() == "cuda" || device.starts_with("cuda:");
+        eprintln!("error: --device {device} is {}; available: auto, cpu", if known { "not available yet" } else { "not a device" });
         return exit::USAGE;
     }
     let options = Options {
@@ -96,8 +101,20 @@ pub fn run(args: &RunArgs, quiet: bool) -> u8 {
     let result = run::run(&job, &options, listener.as_mut(), &INTERRUPTED);
     drop(listener);
     match result {
-        Ok(outcome) => conclude(&job, &options, &outcome, quiet),
+        Ok(outcome) => {
+            if args.progress == Progress::None {
+                list_failures(&outcome);
+            }
+            conclude(&job, &options, &outcome, quiet)
+        }
         Err(error) => fail(&error),
+    }
+}
+
+/// Names the units that failed, for those who have not seen them go by.
+pub fn list_failures(outcome: &Outcome) {
+    for failure in &outcome.failures {
+        eprintln!("failed: {failure}");
     }
 }
 

@@ -27,6 +27,9 @@ pub enum Summary {
     Image,
 }
 
+/// The statistics that [`rows`] writes for each dimension, without their `_hK`.
+pub const STATISTICS: &[&str] = &["entropy", "longest", "ratio", "count", "betti_max", "landscape_norm"];
+
 impl Summary {
     /// The names in a job file.
     pub const NAMES: &'static [&'static str] = &["entropy", "betti-curve", "landscape", "image"];

@@ -6,7 +6,8 @@ use crate::spec::{Section, suggest};
 
 /// Names that an expectation can be about.
 pub struct Known {
-    names: Vec<String>,
+    /// A name, and its statistics (empty: not listed).
+    names: Vec<(String, Vec<String>)>,
 }
 
 impl Known {
@@ -17,14 +18,23 @@ impl Known {
         metrics: &[MetricStage],
         fidelity: Option<&FidelityStage>,
     ) -> Self {
+        let texts = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect::<Vec<_>>();
         let names = metrics
             .iter()
-            .map(|stage| stage.name.clone())
-            .chain(persistences.iter().map(|stage| format!("persistence.{}", stage.name)))
-            .chain(embeddings.iter().map(|stage| format!("embedding.{}", stage.name)))
-            .chain(fidelity.map(|_| "fidelity".to_owned()));
+            .map(|stage| (stage.name.clone(), texts(stage.metric.statistics())))
+            .chain(persistences.iter().map(|stage| (format!("persistence.{}", stage.name), of_persistence(stage))))
+            .chain(embeddings.iter().map(|stage| (format!("embedding.{}", stage.name), Vec::new())))
+            .chain(fidelity.map(|stage| {
+                let tests = stage.tests.iter().map(|test| test.name().to_owned());
+                ("fidelity".to_owned(), std::iter::once("overall".to_owned()).chain(tests).collect())
+            }));
         Self { names: names.collect() }
     }
+}
+
+fn of_persistence(stage: &PersistenceStage) -> Vec<String> {
+    let each = |dim: usize| crate::homology::summary::STATISTICS.iter().map(move |name| format!("{name}_h{dim}"));
+    (0..=stage.params.max_dim).flat_map(each).chain(["points", "threshold", "covering_radius"].map(str::to_owned)).collect()
 }
 
 /// Checks every `[[expect]]`.
@@ -34,10 +44,10 @@ pub fn check(root: &Section<'_>, datasets: &Datasets, known: &Known) -> Vec<Expe
 
 fn expectation(section: &Section<'_>, datasets: &Datasets, known: &Known) -> Option<Expectation> {
     let metric = section.required_string("metric");
-    if let Some(metric) = &metric
-        && !known.names.contains(metric)
-    {
-        let names: Vec<&str> = known.names.iter().map(String::as_str).collect();
+    let statistics =
+        metric.as_ref().and_then(|metric| known.names.iter().find(|(name, _)| name == metric)).map(|(_, statistics)| statistics);
+    if let (Some(metric), None) = (&metric, statistics) {
+        let names: Vec<&str> = known.names.iter().map(|(name, _)| name.as_str()).collect();
         section.error(section.span_of("metric"), format!("the job computes no `{metric}`"), suggest(metric, &names));
     }
     let ids = match section.string("dataset") {
@@ -51,6 +61,17 @@ fn expectation(section: &Section<'_>, datasets: &Datasets, known: &Known) -> Opt
         }
     };
     let statistic = section.string("statistic");
+    if let (Some(statistic), Some(known)) = (&statistic, statistics)
+        && !known.is_empty()
+        && !known.contains(statistic)
+    {
+        let names: Vec<&str> = known.iter().map(String::as_str).collect();
+        section.error(
+            section.span_of("statistic"),
+            format!("there is no statistic `{statistic}` of this metric"),
+            suggest(statistic, &names),
+        );
+    }
     let aggregate = match section.choice("aggregate", &["mean", "median", "min", "max", "all"]) {
         Some("median") => Aggregate::Median,
         Some("min") => Aggregate::Min,

@@ -21,6 +21,8 @@ pub struct Unit {
     pub window: Option<Span>,
     /// Estimated CPU seconds.
     pub cost_s: f64,
+    /// What a user should know of it although it is computed.
+    pub note: Option<String>,
     /// Why it cannot be computed, known before anything was read.
     pub problem: Option<Problem>,
 }
@@ -80,7 +82,7 @@ pub fn unopened(dataset: &Dataset, index: usize, problem: Problem) -> Unit {
 }
 
 fn unit(dataset: &Dataset, index: usize, name: String, window: Option<Span>, problem: Option<Problem>) -> Unit {
-    Unit { id: format!("{}/{name}", dataset.id), dataset: index, ordinal: 0, window, cost_s: 0.0, problem }
+    Unit { id: format!("{}/{name}", dataset.id), dataset: index, ordinal: 0, window, cost_s: 0.0, note: None, problem }
 }
 
 fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
@@ -128,6 +130,7 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
     }
     for (ordinal, unit) in all[first..].iter_mut().enumerate() {
         unit.ordinal = ordinal;
+        unit.note = unit.window.filter(|_| unit.problem.is_none()).and_then(|window| overhang(header, window));
         unit.cost_s = if unit.problem.is_some() { 0.0 } else { cost_s(job, index, header, unit.window) };
     }
 }
@@ -165,6 +168,14 @@ fn beyond(header: &Header, window: Span) -> Option<Problem> {
         ),
         skipped: false,
     })
+}
+
+/// A spike window that reaches beyond the last spike by more than a tenth of its length: whether the neurons were silent there or
+/// the recording had ended, a file of spike times does not say.
+fn overhang(header: &Header, window: Span) -> Option<String> {
+    let over_s = window.stop_s - header.span.stop_s;
+    (header.rate_hz.is_none() && over_s > 0.1 * window.length_s())
+        .then(|| format!("the window reaches {over_s:.3} s beyond the last spike of the recording; that stretch is counted as silence"))
 }
 
 fn around_problem(header: &Header, window: Span, instant: f64, table: &str, column: &str) -> Option<Problem> {
@@ -240,7 +251,15 @@ mod tests {
     #[test]
     fn shards_hold_every_unit_once_and_share_the_cost() {
         let units: Vec<Unit> = (0..100)
-            .map(|at| Unit { id: at.to_string(), dataset: 0, ordinal: at as usize, window: None, cost_s: f64::from(at % 7), problem: None })
+            .map(|at| Unit {
+                id: at.to_string(),
+                dataset: 0,
+                ordinal: at as usize,
+                window: None,
+                cost_s: f64::from(at % 7),
+                note: None,
+                problem: None,
+            })
             .collect();
         let shards: Vec<Vec<bool>> = (1..=3).map(|i| shard(&units, i, 3)).collect();
         for at in 0..units.len() {

@@ -262,6 +262,13 @@ pub fn fidelity(root: &Section<'_>, datasets: &Datasets) -> Option<FidelityStage
     if let Some(&index) = candidates.iter().find(|index| references.contains(index)) {
         section.error(section.span_of("candidates"), format!("dataset `{}` is both reference and candidate", datasets.all[index].id), "");
     }
+    if candidates.is_empty() && section.raw("reference").is_some() {
+        section.error(
+            section.span(),
+            "[fidelity] has no candidate: every dataset is a reference",
+            "add a dataset to score, or cut one recording in two",
+        );
+    }
     let accept = section.number_where("accept", "between 0 and 1", |accept| (0.0..=1.0).contains(&accept));
     let names = section.strings("tests").unwrap_or_else(|| TESTS.iter().map(|entry| entry.kind.to_owned()).collect());
     let tests = tests(&section, &names);

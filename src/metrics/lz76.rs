@@ -160,6 +160,9 @@ struct Text {
 }
 
 impl Metric for Lz76 {
+    fn statistics(&self) -> &'static [&'static str] {
+        &["value", "phrases"]
+    }
     fn evaluate(&self, bench: &Bench<'_>) -> Output {
         let texts = self.texts(bench.series);
         let counted: Vec<(Value, usize)> = texts

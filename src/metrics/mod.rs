@@ -41,14 +41,20 @@ pub trait Metric: Send + Sync + std::fmt::Debug {
     fn evaluate_resampled(&self, _bench: &Bench<'_>, _resampling: &Resampling) -> Option<Output> {
         None
     }
+    /// Whether the settings fit this matrix at all (its channels' names, length, rate): what no data of this shape could satisfy is
+    /// a failed unit, not a table of nulls.
+    ///
+    /// # Errors
+    /// What does not fit, and what to do.
+    fn fits(&self, _series: &Series) -> Result<(), String> {
+        Ok(())
+    }
+    /// The statistics that it writes, the default first.
+    fn statistics(&self) -> &'static [&'static str];
     /// Every parameter that decides the result, for the content key.
     fn params(&self) -> serde_json::Value;
     /// Raised whenever the same parameters begin to give other numbers.
     fn version(&self) -> u32;
-    /// The statistic that `[[expect]]` looks at by default.
-    fn default_statistic(&self) -> &'static str {
-        "value"
-    }
     /// Rough cost in CPU seconds for a matrix of this shape, for planning.
     fn cost_s(&self, n_channels: usize, n_samples: usize) -> f64;
 }

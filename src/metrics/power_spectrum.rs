@@ -104,6 +104,21 @@ fn parse(section: &Section<'_>) -> Option<Box<dyn Metric>> {
 }
 
 impl Metric for PowerSpectrum {
+    fn fits(&self, series: &Series) -> Result<(), String> {
+        let (length_s, nyquist_hz) = (series.n_samples() as f64 / series.rate_hz(), series.rate_hz() / 2.0);
+        match (self.segment_s, self.fit_range_hz) {
+            (Some(segment_s), _) if segment_s > length_s * (1.0 + 1e-9) => {
+                Err(format!("`segment_s` is {segment_s} s, but the window has {length_s} s; take longer windows or shorter segments"))
+            }
+            (_, Some([_, high])) if high > nyquist_hz * (1.0 + 1e-9) => Err(format!(
+                "`fit_range_hz` ends at {high} Hz, beyond half the sampling rate ({nyquist_hz} Hz); lower it, or take smaller bins"
+            )),
+            _ => Ok(()),
+        }
+    }
+    fn statistics(&self) -> &'static [&'static str] {
+        &["aperiodic_exponent", "aperiodic_offset", "peak_hz", "peak_power", "band_power"]
+    }
     fn evaluate(&self, bench: &Bench<'_>) -> Output {
         let series = bench.series;
         let spectra = match self.spectra(series) {
@@ -134,9 +149,6 @@ impl Metric for PowerSpectrum {
     }
     fn version(&self) -> u32 {
         1
-    }
-    fn default_statistic(&self) -> &'static str {
-        "aperiodic_exponent"
     }
     fn cost_s(&self, n_channels: usize, n_samples: usize) -> f64 {
         n_channels as f64 * (2e-3 + 5e-8 * n_samples as f64)

@@ -168,6 +168,9 @@ mod tests {
     #[derive(Debug)]
     struct Moments;
     impl Metric for Moments {
+        fn statistics(&self) -> &'static [&'static str] {
+            &["value"]
+        }
         fn evaluate(&self, bench: &Bench<'_>) -> Output {
             let channel = bench.series.channel(0);
             let mean = channel.iter().sum::<f64>() / channel.len() as f64;

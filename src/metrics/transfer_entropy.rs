@@ -124,6 +124,17 @@ fn pairs(section: &Section<'_>) -> Option<Vec<[String; 2]>> {
 }
 
 impl Metric for TransferEntropy {
+    fn fits(&self, series: &Series) -> Result<(), String> {
+        let names = series.channels();
+        if let Some(name) = self.pairs.iter().flatten().flatten().find(|name| !names.contains(name)) {
+            return Err(format!("there is no channel `{name}` in `pairs`: the channels are {}", shortened(names)));
+        }
+        too_short(&self.histories, series.n_samples())
+            .map_or(Ok(()), |reason| Err(format!("{reason}; take longer windows or smaller bins")))
+    }
+    fn statistics(&self) -> &'static [&'static str] {
+        &["value", "effective", "null_mean", "null_sd"]
+    }
     fn evaluate(&self, bench: &Bench<'_>) -> Output {
         self.run(bench, &Resampling::NONE)
     }
@@ -296,15 +307,20 @@ struct Sides {
     too_short: Option<String>,
 }
 
+/// Why a series is too short for one pair of observations.
+fn too_short(histories: &Histories, n_samples: usize) -> Option<String> {
+    let reach = histories.reach();
+    (n_samples.saturating_sub(reach) < 2).then(|| {
+        let needed = reach.saturating_add(2);
+        format!("these histories and this lag need {needed} samples or more, but there are {n_samples}")
+    })
+}
+
 impl Sides {
     fn of(metric: &TransferEntropy, series: &Series) -> Self {
         let histories = &metric.histories;
-        let (n_samples, reach) = (series.n_samples(), histories.reach());
-        let n_observations = n_samples.saturating_sub(reach);
-        let too_short = (n_observations < 2).then(|| {
-            let needed = reach.saturating_add(2);
-            format!("these histories and this lag need {needed} samples or more, but there are {n_samples}")
-        });
+        let n_observations = series.n_samples().saturating_sub(histories.reach());
+        let too_short = too_short(histories, series.n_samples());
         let symbols: Vec<Vec<u32>> = series.iter().map(|channel| discrete::symbols(channel, metric.alphabet)).collect();
         let constant = symbols.iter().map(|channel| channel.iter().all(|symbol| *symbol == channel[0])).collect();
         let channels = if too_short.is_some() {

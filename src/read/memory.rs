@@ -497,9 +497,9 @@ pub(super) fn cut(path: &Path, header: &Header, content: &Content, span: Option<
     let Some(span) = span else { return Ok(content.clone()) };
     match content {
         Content::Spikes(spikes) => {
-            // Windows are counted up from a start in floating point: their ends may miss the recording's by rounding.
-            let slack_s = 1e-9 * header.span.length_s();
-            if !(span.start_s >= header.span.start_s - slack_s && span.stop_s <= header.span.stop_s + slack_s && span.length_s() > 0.0) {
+            // Spike times do not say how long was recorded: a window need only meet the recording, as with NWB.
+            let meets = span.start_s < header.span.stop_s && span.stop_s > header.span.start_s && span.length_s() > 0.0;
+            if !meets {
                 return Err(outside(path, header.span, span));
             }
             spikes.cut(span).map(Content::Spikes).map_err(broken)

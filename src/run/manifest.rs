@@ -111,7 +111,7 @@ fn stages(job: &Job) -> Json {
         .iter()
         .map(|stage| {
             json!({
-                "name": stage.name, "kind": stage.kind, "default_statistic": stage.metric.default_statistic(),
+                "name": stage.name, "kind": stage.kind, "default_statistic": stage.metric.statistics().first(),
                 "params": stage.metric.params(), "resampling": stage.resampling,
             })
         })

@@ -63,6 +63,8 @@ pub struct Outcome {
     pub failed: usize,
     /// Left out on purpose, or not begun after a failure (`fail_fast`).
     pub skipped: usize,
+    /// The first ten that failed, and why.
+    pub failures: Vec<String>,
     /// Taken over from an earlier run.
     pub reused: usize,
     /// Expectations, and how many did not hold.
@@ -208,6 +210,13 @@ fn outcome(
     Outcome {
         units: tables.units.len(),
         failed: count(UnitStatus::Failed),
+        failures: tables
+            .units
+            .iter()
+            .filter(|unit| unit.status == UnitStatus::Failed)
+            .map(|unit| format!("{}: {}", unit.unit, unit.error.as_deref().unwrap_or("")))
+            .take(10)
+            .collect(),
         skipped: count(UnitStatus::Skipped),
         reused,
         expectations: (expectations.len(), expectations.iter().filter(|row| !row.held).count()),

@@ -126,12 +126,15 @@ fn unit(job: &Job, slot: &Slot) -> UnitRecord {
     };
     let (error_kind, error) = match problem {
         Some(problem) => (Some(problem.kind), Some(problem.message)),
-        None if undefined.is_empty() => (None, None),
+        None if undefined.is_empty() => (slot.unit.note.as_ref().map(|_| "beyond-last-spike".to_owned()), slot.unit.note.clone()),
         None => {
             let more = undefined.len().saturating_sub(MAX_REASONS);
             let mut text = undefined[..undefined.len().min(MAX_REASONS)].join("; ");
             if more > 0 {
                 text.push_str(&format!("; and {more} more"));
+            }
+            if let Some(note) = &slot.unit.note {
+                text = format!("{note}; {text}");
             }
             (Some("undefined".to_owned()), Some(text))
         }

@@ -185,19 +185,18 @@ impl Window<'_> {
     fn metric(&self, at: usize) -> Result<Part, Problem> {
         let stage = &self.job.metrics[at];
         let seed = self.seed(&format!("metric:{}", stage.name));
-        let output = match self.input_of(&stage.inputs) {
-            Input::Signal => metrics::resample::evaluate(
-                stage.metric.as_ref(),
-                &stage.resampling,
-                &Bench { series: self.series()?, spikes: self.spikes(), seed },
-            ),
-            Input::Embedding(at) => {
-                let series = self.series()?;
-                let coordinates = coordinates(&self.embedded(at)?.points, series).map_err(|error| problem("bad-value", error))?;
-                metrics::resample::evaluate(stage.metric.as_ref(), &stage.resampling, &Bench { series: &coordinates, spikes: None, seed })
-            }
+        let evaluate = |bench: &Bench<'_>| {
+            stage.metric.fits(bench.series).map_err(|reason| problem("metric", format!("metric `{}`: {reason}", stage.name)))?;
+            Ok(metrics::resample::evaluate(stage.metric.as_ref(), &stage.resampling, bench))
         };
-        Ok(Part::Metric(output))
+        match self.input_of(&stage.inputs) {
+            Input::Signal => evaluate(&Bench { series: self.series()?, spikes: self.spikes(), seed }),
+            Input::Embedding(at) => {
+                let coordinates = coordinates(&self.embedded(at)?.points, self.series()?).map_err(|error| problem("bad-value", error))?;
+                evaluate(&Bench { series: &coordinates, spikes: None, seed })
+            }
+        }
+        .map(Part::Metric)
     }
 
     fn fidelity(&self, at: usize) -> Result<Part, Problem> {

@@ -61,7 +61,7 @@ fn kill_9_at_any_moment_twice_over_loses_nothing() {
         child.wait().unwrap();
         let mut child = start(&bench);
         std::thread::sleep(Duration::from_millis(20 + instant * 5));
-        for worker in children(child.id()).first() {
+        if let Some(worker) = children(child.id()).first() {
             kill_9(worker);
         }
         let status = child.wait().unwrap();
@@ -101,7 +101,8 @@ fn no_worker_outlives_its_coordinator() {
 /// Runs a command in a mount namespace of its own with 1 MiB of disk at `folder`; `None` where that is not allowed.
 fn on_a_small_disk(folder: &Path, script: &str) -> Option<std::process::Output> {
     let mount = format!("mount -t tmpfs -o size=1m none '{}' && {script}", folder.display());
-    let probe = Command::new("unshare").args(["-Urm", "sh", "-c", &format!("mount -t tmpfs -o size=1m none '{}'", folder.display())]).output();
+    let probe =
+        Command::new("unshare").args(["-Urm", "sh", "-c", &format!("mount -t tmpfs -o size=1m none '{}'", folder.display())]).output();
     if !probe.is_ok_and(|output| output.status.success()) {
         println!("skipped: no mount namespaces here");
         return None;
@@ -112,12 +113,22 @@ fn on_a_small_disk(folder: &Path, script: &str) -> Option<std::process::Output> 
 #[test]
 fn a_full_disk_is_said_and_what_was_finished_stays_whole() {
     // 2,000 points a window in 40 windows: embeddings of about 2 MB, on a disk of 1 MiB.
-    let job = JOB.replace("samples = 6000", "samples = 80000").replace("length_s = 1.0", "length_s = 20.0").replace("surrogates = 300", "surrogates = 0")
+    let job = JOB
+        .replace("samples = 6000", "samples = 80000")
+        .replace("length_s = 1.0", "length_s = 20.0")
+        .replace("surrogates = 300", "surrogates = 0")
         + "[embedding]\nmethod = \"takens\"\ndimension = 3\ndelay = 2\n";
     let bench = Bench::new(&job);
     let disk = bench.path("disk");
     std::fs::create_dir(&disk).unwrap();
-    let run = |out: &Path| format!("'{}' run '{}' --out '{}' --progress none", env!("CARGO_BIN_EXE_tcs-batch"), bench.path("job.toml").display(), out.display());
+    let run = |out: &Path| {
+        format!(
+            "'{}' run '{}' --out '{}' --progress none",
+            env!("CARGO_BIN_EXE_tcs-batch"),
+            bench.path("job.toml").display(),
+            out.display()
+        )
+    };
     let kept = bench.path("kept");
     let script = format!("{} ; code=$?; cp -r '{}' '{}'; exit $code", run(&disk.join("out")), disk.join("out").display(), kept.display());
     let Some(output) = on_a_small_disk(&disk, &script) else { return };
@@ -220,15 +231,46 @@ fn every_parameter_that_decides_a_number_changes_the_key() {
     let first = bench.run(&[]);
     assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
     let changes = [
-        "job.seed=6", "dataset.0.bin_s=0.2", "dataset.0.control=\"poisson\"", "dataset.1.series=[\"b\", \"a\"]", "dataset.1.series=[\"a\"]",
-        "dataset.1.sampling_rate_hz=100.0", "dataset.1.channels.every=2", "dataset.1.bandpass_hz=[1.0, 9.0]", "dataset.1.resample_hz=50.0",
-        "embedding.0.dimension=2", "embedding.0.delay=3", "embedding.1.whiten=true", "persistence.max_dim=0", "persistence.threshold=1.5",
-        "persistence.modulus=3", "persistence.max_points=40", "persistence.summaries=[\"betti-curve\"]", "persistence.on=\"c\"",
-        "metric.0.binarise=\"mean\"", "metric.0.normalise=\"none\"", "metric.0.scope=\"sum\"", "metric.0.surrogates=4",
-        "metric.0.surrogate=\"circular-shift\"", "metric.0.bootstrap=3", "metric.0.seed=9", "metric.0.on=\"t\"", "metric.1.target_history=2",
-        "metric.1.source_history=2", "metric.1.target_delay=2", "metric.1.source_delay=2", "metric.1.lag=2", "metric.1.alphabet=3",
-        "metric.1.bias=\"miller-madow\"", "metric.1.pairs=[[\"a\", \"b\"]]", "metric.2.segment_s=1.0", "metric.2.overlap=0.25",
-        "metric.2.window=\"hamming\"", "metric.2.detrend=\"linear\"", "metric.2.scaling=\"spectrum\"", "metric.2.aperiodic=\"knee\"",
+        "job.seed=6",
+        "dataset.0.bin_s=0.2",
+        "dataset.0.control=\"poisson\"",
+        "dataset.1.series=[\"b\", \"a\"]",
+        "dataset.1.series=[\"a\"]",
+        "dataset.1.sampling_rate_hz=100.0",
+        "dataset.1.channels.every=2",
+        "dataset.1.bandpass_hz=[1.0, 9.0]",
+        "dataset.1.resample_hz=50.0",
+        "embedding.0.dimension=2",
+        "embedding.0.delay=3",
+        "embedding.1.whiten=true",
+        "persistence.max_dim=0",
+        "persistence.threshold=1.5",
+        "persistence.modulus=3",
+        "persistence.max_points=40",
+        "persistence.summaries=[\"betti-curve\"]",
+        "persistence.on=\"c\"",
+        "metric.0.binarise=\"mean\"",
+        "metric.0.normalise=\"none\"",
+        "metric.0.scope=\"sum\"",
+        "metric.0.surrogates=4",
+        "metric.0.surrogate=\"circular-shift\"",
+        "metric.0.bootstrap=3",
+        "metric.0.seed=9",
+        "metric.0.on=\"t\"",
+        "metric.1.target_history=2",
+        "metric.1.source_history=2",
+        "metric.1.target_delay=2",
+        "metric.1.source_delay=2",
+        "metric.1.lag=2",
+        "metric.1.alphabet=3",
+        "metric.1.bias=\"miller-madow\"",
+        "metric.1.pairs=[[\"a\", \"b\"]]",
+        "metric.2.segment_s=1.0",
+        "metric.2.overlap=0.25",
+        "metric.2.window=\"hamming\"",
+        "metric.2.detrend=\"linear\"",
+        "metric.2.scaling=\"spectrum\"",
+        "metric.2.aperiodic=\"knee\"",
         "metric.2.fit_range_hz=[1.0, 9.0]",
     ];
     let (job, out) = (bench.path("job.toml"), bench.out());

@@ -118,6 +118,13 @@ fn impossible_combinations_are_refused() {
         ("id = \"s\"\nsource = \"s.csv\"\ncontrol = \"isi-shuffle\"", "`control = \"isi-shuffle\"` does not go with"),
         ("id = \"s\"\nsource = \"s.csv\"\nsignal = \"text\"", "not available yet"),
         ("id = \"s\"\nsource = \"none-*.csv\"", "no file matches"),
+        ("id = \"p\"\nsource = \"p.npy\"", "does not say its sampling rate"),
+        ("id = \"s\"\nsource = \"s.csv\"\nsampling_rate_hz = 100.0\nbandpass_hz = [1.0, 80.0]", "half the sampling rate is 50 Hz"),
+        ("id = \"s\"\nsource = \"s.csv\"\n[fidelity]\nreference = \"s\"", "[fidelity] has no candidate"),
+        (
+            "id = \"s\"\nsource = \"s.csv\"\n[[metric]]\nkind = \"lz76\"\n[[expect]]\nmetric = \"lz76\"\nstatistic = \"phrase\"\nvalue = 1.0\ntolerance = 1.0",
+            "did you mean `phrases`?",
+        ),
     ];
     for (dataset, message) in cases {
         bench.write("job.toml", format!("{HEAD}[[dataset]]\n{dataset}\n"));
@@ -235,4 +242,24 @@ fn a_folder_that_cannot_be_written_says_so() {
     let output = tcs(&["run", job.to_str().unwrap(), "--out", out.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("cannot write the results") && stderr(&output).contains("--out"));
+}
+
+#[test]
+fn settings_that_no_data_could_satisfy_are_failed_units() {
+    let data: String = (0..500).map(|k| format!("{},{}\n", (k * 7919) % 13, (k * 104_729) % 17)).collect();
+    for (metric, message) in [
+        ("kind = \"transfer-entropy\"\npairs = [[\"zz\", \"a\"]]", "there is no channel `zz` in `pairs`"),
+        ("kind = \"transfer-entropy\"\nlag = 5000", "need 5002 samples or more"),
+        ("kind = \"power-spectrum\"\nsegment_s = 100.0", "`segment_s` is 100 s, but the window has 5 s"),
+        ("kind = \"power-spectrum\"\nfit_range_hz = [10.0, 500.0]", "beyond half the sampling rate"),
+    ] {
+        let bench = Bench::new(&format!(
+            "{HEAD}[[dataset]]\nid = \"s\"\nsource = \"s.csv\"\nsampling_rate_hz = 100.0\n[[metric]]\n{metric}\n[[metric]]\nkind = \"lz76\"\n"
+        ));
+        bench.write("s.csv", format!("a,b\n{data}"));
+        let output = bench.run(&[]);
+        assert_eq!(output.status.code(), Some(3), "{metric}: {}", stderr(&output));
+        assert!(stderr(&output).contains(message), "{metric}: {}", stderr(&output));
+        assert!(rows::<MetricRecord>(&bench.out()).iter().any(|row| row.metric == "lz76" && row.value.is_some()), "the other metric stays");
+    }
 }

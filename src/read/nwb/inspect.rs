@@ -115,7 +115,10 @@ fn electrodes_summary(file: &File, problems: &mut Vec<Problem>) -> Option<Electr
 }
 
 fn interval_summary(file: &File, node: &Node) -> Option<TableSummary> {
-    let is_interval = node.path.starts_with("/intervals/") || walk::class(file, &node.path).as_deref() == Some("TimeIntervals");
+    // NWB 2.0b kept `trials`, `epochs` and `invalid_times` at the root.
+    let is_interval = node.path.starts_with("/intervals/")
+        || ["/trials", "/epochs", "/invalid_times"].contains(&node.path.as_str())
+        || walk::class(file, &node.path).as_deref() == Some("TimeIntervals");
     let table = is_interval.then(|| Table::open(file, &node.path)).flatten()?;
     Some(TableSummary { path: table.path, rows: table.rows, columns: table.columns })
 }
@@ -127,10 +130,14 @@ fn series_summary(file: &File, node: &Node, problems: &mut Vec<Problem>) -> Opti
     let named = class.as_deref().is_some_and(|class| class.ends_with("Series"));
     if !node.has_array("data") {
         let dangling = node.members.iter().any(|member| member.name == "data" && member.kind == Kind::Dangling);
-        if timed && named && !dangling {
+        if !(timed && named) {
+            return None;
+        }
+        if !dangling {
             problem(problems, &node.path, "a time series without data");
         }
-        return None;
+        let kind = class.unwrap_or_default();
+        return Some(SeriesSummary { path: node.path.clone(), kind, ..SeriesSummary::default() });
     }
     if !(timed || named) {
         return None;

@@ -147,7 +147,9 @@ pub(super) fn scores(facts: &Facts) -> Option<Figure> {
     Some(Figure {
         title: "Scores".into(),
         caption: match accept {
-            Some(_) => format!("Closeness to {reference} with its 95 % interval; the dashed line is what was asked for ({}).", maybe(accept)),
+            Some(_) => {
+                format!("Closeness to {reference} with its 95 % interval; the dashed line is what was asked for ({}).", maybe(accept))
+            }
             None => format!("Closeness to {reference} with its 95 % interval."),
         },
         keys: vec![("c0".into(), "dataset".into()), ("c1".into(), "control".into())],
