@@ -83,7 +83,7 @@ impl Reader for Simulation {
                     .hint("choose milder `params`")
             })?,
         };
-        memory::cut(&self.path, &self.header, self.content.insert(content), span)
+        memory::cut(&self.path, &self.header, self.content.insert(content), span, memory::End::Known)
     }
     fn interval_column(&self, table: &str, _column: &str) -> Result<Vec<f64>, ReadError> {
         Err(memory::no_intervals(&self.path, "simulate", table))
