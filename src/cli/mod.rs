@@ -1,6 +1,7 @@
 //! The command line: one small file a verb. Prints; decides nothing about science.
 
 mod check;
+mod compare;
 mod inspect;
 mod merge;
 mod plan;
@@ -22,7 +23,7 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     /// Some units failed.
     pub const UNITS_FAILED: u8 = 3;
-    /// An expectation or a fidelity threshold fell short.
+    /// An expectation, a fidelity threshold or a comparison fell short.
     pub const FELL_SHORT: u8 = 4;
     /// Another run holds the output folder.
     pub const HELD: u8 = 5;
@@ -67,9 +68,11 @@ enum Verb {
     /// Combine the outputs of shards of one job into one folder, with its reports
     #[command(after_help = "Example:  tcs-batch merge out-1 out-2 out-3 --out out")]
     Merge(merge::MergeArgs),
-    /// What changed between two outputs (not available yet)
-    #[command(after_help = "Example:  tcs-batch compare reports/last-night reports/tonight")]
-    Compare(Later),
+    /// What changed between two outputs; exits with 4 on a regression
+    #[command(
+        after_help = "Example:  tcs-batch compare reports/last-night reports/tonight\n          tcs-batch compare base out --relative 0.01 --tolerance lz76=0.02 --tolerance persistence.rips.diagram=0.1 --json"
+    )]
+    Compare(compare::CompareArgs),
     /// The catalogue of public recordings (not available yet)
     #[command(after_help = "Example:  tcs-batch datasets list")]
     Datasets(Later),
@@ -112,7 +115,7 @@ pub fn main() -> ExitCode {
         Verb::Report(args) => report::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Merge(args) => merge::run(&args, cli.quiet),
-        Verb::Compare(_) => later("compare"),
+        Verb::Compare(args) => compare::run(&args, cli.quiet),
         Verb::Datasets(_) => later("datasets"),
         Verb::Submit(_) => later("submit"),
         Verb::Devices(_) => later("devices"),

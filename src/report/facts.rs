@@ -95,7 +95,7 @@ pub(super) fn read(out: &Path) -> Result<Facts, ReportError> {
     })
 }
 
-fn read_manifest(path: &Path) -> Result<serde_json::Value, ReportError> {
+pub(super) fn read_manifest(path: &Path) -> Result<serde_json::Value, ReportError> {
     match std::fs::read_to_string(path) {
         Ok(text) => serde_json::from_str(&text).map_err(|source| ReportError::Manifest { path: path.to_owned(), source }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(serde_json::Value::Null),
@@ -111,7 +111,7 @@ fn summarise(path: &Path) -> Result<Summaries, ReportError> {
 }
 
 /// The accepted rows of a table; none where the run wrote no such table.
-fn rows<T: Table>(out: &Path, keep: impl FnMut(&T) -> bool) -> Result<Vec<T>, ReportError> {
+pub(super) fn rows<T: Table>(out: &Path, keep: impl FnMut(&T) -> bool) -> Result<Vec<T>, ReportError> {
     let path = out.join(T::FILE);
     if !path.is_file() {
         return Ok(Vec::new());

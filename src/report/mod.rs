@@ -2,6 +2,7 @@
 //!
 //! No number of science is computed here: tables are summarised (mean, median, least, most) and drawn. What cannot be found is left out.
 
+pub mod compare;
 mod content;
 mod facts;
 mod figure;

@@ -146,7 +146,7 @@ pub(super) fn pairs(path: &Path) -> PolarsResult<Vec<PairMean>> {
 }
 
 /// The table with the number of each row. Globbing is off: a folder may be called `[a]*`.
-fn scan(path: &Path) -> PolarsResult<LazyFrame> {
+pub(super) fn scan(path: &Path) -> PolarsResult<LazyFrame> {
     let name = path.to_str().ok_or_else(|| polars_err!(ComputeError: "the path {} is not UTF-8", path.display()))?;
     let args = ScanArgsParquet { glob: false, ..Default::default() };
     Ok(LazyFrame::scan_parquet(PlRefPath::new(name), args)?.with_row_index("row", None))
