@@ -219,7 +219,7 @@ fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, 
     if signal == SignalKind::Series && sampling_rate_hz.is_none() && matches!(format.name, "npy" | "hdf5") {
         section.error(section.span(), format!("a {} file does not say its sampling rate", format.name), "add `sampling_rate_hz = …`");
     }
-    let band = section.raw("bandpass_hz").and_then(|value| number_of(value.get_ref().as_array()?.iter().nth(1)?.get_ref()));
+    let band = section.raw("bandpass_hz").and_then(|value| number_of(value.get_ref().as_array()?.get(1)?.get_ref()));
     if let (Some(rate), Some(high)) = (sampling_rate_hz, band)
         && high >= rate / 2.0
     {
