@@ -3,6 +3,7 @@
 //! A [`Job`] has no undecided field and can only be made by [`load`]. Nothing here reads bulk data.
 
 pub mod check;
+mod cost;
 mod datasets;
 pub mod diagnose;
 mod expectations;
