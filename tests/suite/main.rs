@@ -10,4 +10,5 @@ mod metrics;
 mod nwb;
 mod report;
 mod signals;
+mod tolerances;
 mod topology;
