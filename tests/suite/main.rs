@@ -12,3 +12,4 @@ mod report;
 mod signals;
 mod tolerances;
 mod topology;
+mod workflows;
