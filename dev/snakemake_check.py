@@ -34,8 +34,8 @@ surrogates = 20
 """
 
 
-def snakemake(folder, job, out, *more):
-    config = ["--config", f"job={job}", f"out={out}", f"shards={SHARDS}", f"tcs={BINARY}"]
+def snakemake(folder, job, out, *more, shards=SHARDS):
+    config = ["--config", f"job={job}", f"out={out}", f"shards={shards}", f"tcs={BINARY}"]
     command = [SNAKEMAKE, "-s", ROOT / "docs/workflows/Snakefile", "--directory", folder, "--cores", "2", "--quiet", "all", *more, *config]
     return subprocess.Popen([str(part) for part in command], cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True)
 
@@ -92,7 +92,9 @@ def main():
         plain(quickstart, folder / "plain")
         finish(snakemake(folder, quickstart, folder / "shards"))
         same(folder / "plain", folder / "shards")
-        print("quickstart: as a plain run")
+        finish(snakemake(folder, quickstart, folder / "shards", shards=2))
+        same(folder / "plain", folder / "shards")
+        print("quickstart, three shards and then two into the same folders: as a plain run")
 
         slow = folder / "slow.toml"
         slow.write_text(SLOW)
