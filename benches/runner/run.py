@@ -170,9 +170,10 @@ def efficiency(folder, rounds):
     walls = {name: [wall for wall, _ in all_of] for name, all_of in times.items()}
     ratio = lambda name: [first / (2 * both) for first, both in zip(walls["one"], walls[name])]
     best = lambda name: min(walls["one"]) / (2 * min(walls[name]))
-    yield f"| 1 worker on one core | {spread(walls['one'])} | | |"
-    yield f"| 2 workers on two cores | {spread(walls['two'])} | {spread(ratio('two'))} | {best('two'):.2f} |"
-    yield f"| two runs of one shard each, a core each: what the machine gives | {spread(walls['apart'])} | {spread(ratio('apart'))} | {best('apart'):.2f} |"
+    cpus = {name: spread([cpu for _, cpu in all_of]) for name, all_of in times.items()}
+    yield f"| 1 worker on one core | {spread(walls['one'])} | {cpus['one']} | | |"
+    yield f"| 2 workers on two cores | {spread(walls['two'])} | {cpus['two']} | {spread(ratio('two'))} | {best('two'):.2f} |"
+    yield f"| two runs of one shard each, a core each: what the machine gives | {spread(walls['apart'])} | {cpus['apart']} | {spread(ratio('apart'))} | {best('apart'):.2f} |"
 
 
 def resume(folder, rounds):
@@ -209,7 +210,7 @@ def main():
             print(f"\nThe same run again, all {UNITS:,} finished: {spread([wall for wall, _ in times])} s, CPU {spread([cpu for _, cpu in times])} s", flush=True)
             if name == "memory":
                 print(f"Same work: {agree(folder, source)}.\n")
-                print("48 equal Rips windows (H2 of 170 points each): seconds, T1 / (2 T2), the same of the best times\n\n| how | s | efficiency | best |\n| --- | ---: | ---: | ---: |")
+                print("48 equal Rips windows (H2 of 170 points each): seconds, T1 / (2 T2), the same of the best times\n\n| how | s | CPU s | efficiency | best |\n| --- | ---: | ---: | ---: | ---: |")
                 for row in efficiency(folder, options.rounds):
                     print(row, flush=True)
             print(flush=True)

@@ -58,8 +58,8 @@ fn the_job_file_gives_tolerances_and_the_command_line_wins() {
     }
     output(&out, [1.25, 10.5], &format!("[compare]\nrelative = 0.05\n{entry}"), &[]);
     let page = stdout(&compare(&base, &out, &["--absolute", "0"]));
-    assert!(page.contains("tolerance: absolute 0e0 (command line), relative 5e-2 (job file)\n"), "{page}");
-    assert!(page.contains("tolerance of lz76.value: absolute 3e-1, relative 5e-2 (job file)\n"), "{page}");
+    assert!(page.contains("tolerance: absolute 0 (command line), relative 0.05 (job file)\n"), "{page}");
+    assert!(page.contains("tolerance of lz76.value: absolute 0.3, relative 0.05 (job file)\n"), "{page}");
     let found: Value = serde_json::from_slice(&compare(&base, &out, &["--json"]).stdout).unwrap();
     let tolerances = json!({
         "absolute": 1e-9, "absolute_from": "default", "relative": 0.05, "relative_from": "job file",

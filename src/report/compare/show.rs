@@ -124,11 +124,12 @@ pub fn text(comparison: &Comparison) -> String {
 }
 
 fn tolerances(tolerances: &Tolerances) -> String {
-    let Tolerance { absolute, relative } = tolerances.general;
-    let [absolute_by, relative_by] = tolerances.general_by.map(Giver::name);
-    let mut lines = format!("tolerance: absolute {absolute:e} ({absolute_by}), relative {relative:e} ({relative_by})\n");
-    for (name, (Tolerance { absolute, relative }, by)) in &tolerances.named {
-        lines += &format!("tolerance of {name}: absolute {absolute:e}, relative {relative:e} ({})\n", by.name());
+    let shown = |tolerance: Tolerance| [tolerance.absolute, tolerance.relative].map(|number| precise(Some(number)));
+    let ([absolute, relative], [absolute_by, relative_by]) = (shown(tolerances.general), tolerances.general_by.map(Giver::name));
+    let mut lines = format!("tolerance: absolute {absolute} ({absolute_by}), relative {relative} ({relative_by})\n");
+    for (name, (tolerance, by)) in &tolerances.named {
+        let [absolute, relative] = shown(*tolerance);
+        lines += &format!("tolerance of {name}: absolute {absolute}, relative {relative} ({})\n", by.name());
     }
     lines
 }
