@@ -2,7 +2,7 @@
 
     cargo build --release && python benches/compare/run.py > table.md          (a Python with NumPy and pyarrow)
 """
-import json, os, pathlib, resource, statistics, subprocess, sys, tempfile, time
+import importlib.util, json, os, pathlib, resource, statistics, subprocess, sys, tempfile, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release/tcs-batch"
@@ -62,6 +62,9 @@ def spawn(command, folder):
 
 
 def main():
+    if not all(map(importlib.util.find_spec, ("numpy", "pyarrow"))):
+        print("skipped: NumPy and pyarrow make the tables; pip install -r benches/requirements.txt")
+        return
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         # In a process of its own: Linux counts the memory of the process that starts another into the other's peak.
