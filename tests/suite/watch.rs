@@ -148,6 +148,14 @@ fn a_step_summary_is_appended_where_ci_asks_for_one() {
     let text = std::fs::read_to_string(&summary).unwrap();
     assert!(text.starts_with("before\n# ") && text.contains("## Failures") && text.contains("lz76"), "{text}");
     assert!(!bench.out().join("report.md").exists(), "the summary asks for no report");
+    let out = bench.out();
+    let compare = Command::new(env!("CARGO_BIN_EXE_tcs-batch"))
+        .args(["compare", out.to_str().unwrap(), out.to_str().unwrap()])
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .output()
+        .unwrap();
+    assert_eq!(compare.status.code(), Some(0), "{}", stderr(&compare));
+    assert!(std::fs::read_to_string(&summary).unwrap()[text.len()..].starts_with("## Compared with "));
     let unwritable = run(&bench, &[], &[("GITHUB_STEP_SUMMARY", "/nowhere/summary.md")]);
     assert_eq!(unwritable.status.code(), Some(3), "a summary that cannot be written changes nothing: {}", stderr(&unwritable));
 }
