@@ -1,5 +1,6 @@
 # Waits until every shard says that it has ended, or the time is over; merge itself judges whether all is there.
 set -u
+trap 'exit 143' TERM
 waited=0
 shard=1
 set --

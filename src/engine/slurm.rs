@@ -351,9 +351,9 @@ mod tests {
         };
         let plan = plan(&Submission { gpus: 2, parallel: Some(3), ..submission() }, &options).unwrap();
         let directives = |text: &str| text.lines().filter_map(|line| line.strip_prefix("#SBATCH ")).map(str::to_owned).collect::<Vec<_>>();
-        insta::assert_snapshot!(directives(&plan.shards_script.1).join(" "), @"");
-        insta::assert_snapshot!(directives(&plan.merge_script.1).join(" "), @"");
-        insta::assert_snapshot!(shell::command(&plan.arrays[0].0), @"");
+        insta::assert_snapshot!(directives(&plan.shards_script.1).join(" "), @"--job-name=tcs-Is-a-ring-a-ring --nodes=1 --ntasks=1 --mem=2048M --time=0-01:30:00 --partition=gpu --account=lab --qos=long --requeue --open-mode=append --cpus-per-task=4 --signal=B:USR1@120 --gres=gpu:2 --constraint=avx2");
+        insta::assert_snapshot!(directives(&plan.merge_script.1).join(" "), @"--job-name=tcs-Is-a-ring-a-ring-merge --nodes=1 --ntasks=1 --mem=2048M --time=0-01:30:00 --partition=short --account=lab --qos=long --requeue --open-mode=append --cpus-per-task=1");
+        insta::assert_snapshot!(shell::command(&plan.arrays[0].0), @"sbatch --parsable --array=1-8%3 --output=/lab/100%%/out/shards/slurm/%A_%a.log /lab/100%/out/shards/slurm/shards.sh 0");
         assert!(plan.shards_script.1.contains("\nmodule load cuda\n") && plan.merge_script.1.contains("\nmodule load cuda\n"));
     }
 

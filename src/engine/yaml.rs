@@ -79,6 +79,27 @@ mod tests {
     fn it_reads_as_people_write_it() {
         let value = json!({"kind": "Job", "n": 3, "on": "yes", "args": ["run", "-x", "1.5", "ü"], "rules": [{"a": 1, "b": [{"c": {}}]}, []],
             "script": "set -u\n\nif x; then\n    y\nfi\n", "odd": "a\nb"});
-        insta::assert_snapshot!(document(&value), @"");
+        insta::assert_snapshot!(document(&value), @r#"
+        kind: Job
+        "n": 3
+        "on": "yes"
+        args:
+          - run
+          - "-x"
+          - "1.5"
+          - "ü"
+        rules:
+          - a: 1
+            b:
+              - c: {}
+          - []
+        script: |
+          set -u
+
+          if x; then
+              y
+          fi
+        odd: "a\nb"
+        "#);
     }
 }

@@ -10,4 +10,6 @@ mod metrics;
 mod nwb;
 mod report;
 mod signals;
+mod slurm;
+mod submit;
 mod topology;
