@@ -24,7 +24,7 @@ params = { coefficients = [0.9], samples = 6000, rate_hz = 100.0 }
 window = { length_s = 1.0 }
 [[metric]]
 kind = "lz76"
-surrogates = 20000
+surrogates = 30000
 "#;
 
 /// Why there is no Slurm to test with, unless CI has to have one.
@@ -241,7 +241,7 @@ fn shards_that_slurm_gives_up_are_named_and_resumed(cluster: &Cluster, job: &Pat
 
 /// A failed unit is a result, with exit code 3; a job file that changes on the way is none, and is not tried again.
 fn failed_units_are_merged_and_a_changed_job_is_not(cluster: &Cluster) {
-    let broken = JOB.replace("surrogates = 20000", "surrogates = 20").replace("length_s = 1.0", "length_s = 10.0, stop_s = 70.0");
+    let broken = JOB.replace("surrogates = 30000", "surrogates = 20").replace("length_s = 1.0", "length_s = 10.0, stop_s = 70.0");
     let (job, out) = bench(cluster, "b", &broken);
     let expected = whole(cluster, &job, 3);
     let ids = cluster.submit(&job, &out, &["--shards", "4"]);
@@ -269,7 +269,7 @@ fn no_daemon_is_left_behind_by_a_test_that_panics() {
     }
     let cluster = Cluster::start();
     let conf = cluster.conf();
-    let job = bench(&cluster, "p", &JOB.replace("surrogates = 20000", "surrogates = 100000000"));
+    let job = bench(&cluster, "p", &JOB.replace("surrogates = 30000", "surrogates = 100000000"));
     cluster.submit(&job.0, &job.1, &["--shards", "1"]);
     until("the shard runs", || process(&["--shard", "1/1", "--out", job.1.join("shards/1-of-1").to_str().unwrap()]), || logs(&job.1));
     let marks = [conf.parent().unwrap().to_str().unwrap().to_owned(), job.1.to_str().unwrap().to_owned()];
