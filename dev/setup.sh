@@ -49,9 +49,27 @@ cmake_ok() {
     command -v cmake >/dev/null && cmake --version | awk 'NR==1 { split($3, v, "."); exit !(v[1] > 3 || (v[1] == 3 && v[2] >= 26)) }'
 }
 
+# A Slurm for the tests to start. Its packages may start services, so only where it is ours to decide: as root, or in CI.
+slurm_ok() {
+    local program
+    for program in slurmctld slurmd munged sbatch scontrol squeue scancel; do
+        PATH=$PATH:/usr/sbin:/sbin command -v $program >/dev/null || return 1
+    done
+}
+install_slurm() {
+    local packages="slurmctld slurmd munge slurm-client slurm-wlm-basic-plugins"
+    if [ "$(id -u)" = 0 ] || [ -n "${CI:-}" ]; then
+        # shellcheck disable=SC2086
+        (apt_install "Slurm, for a test" $packages) && return 0
+        [ -z "${CI:-}" ] || ! command -v apt-get >/dev/null || exit 1
+    fi
+    say "no Slurm: its test will be skipped; as root: apt-get install --no-install-recommends $packages"
+}
+
 mkdir -p "$tools/bin"
 if [ "$what" = test ]; then
     pip_install test
+    slurm_ok || install_slurm
 elif ! cmake_ok; then
     pip_install build
 fi

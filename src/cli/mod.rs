@@ -9,6 +9,7 @@ mod progress;
 mod report;
 mod run;
 mod step_summary;
+mod submit;
 mod telemetry;
 
 use clap::{Args, Parser, Subcommand};
@@ -78,9 +79,11 @@ enum Verb {
     /// The catalogue of public recordings (not available yet)
     #[command(after_help = "Example:  tcs-batch datasets list")]
     Datasets(Later),
-    /// Hand the shards to Slurm or Kubernetes (not available yet)
-    #[command(after_help = "Example:  tcs-batch submit job.toml --engine slurm --shards 8 --dry-run")]
-    Submit(Later),
+    /// Hand the shards of a job to Slurm or Kubernetes, with a merge after them
+    #[command(
+        after_help = "Example:  tcs-batch submit job.toml --engine slurm --shards 8 --time 2:00:00 --dry-run\n          tcs-batch submit /lab/job.toml --engine kubernetes --shards 8 --image registry.lab/tcs-batch:0.1.0 --volume lab=/lab"
+    )]
+    Submit(Box<submit::SubmitArgs>),
     /// Computes units for a run; started by it
     #[command(hide = true)]
     Worker,
@@ -119,7 +122,7 @@ pub fn main() -> ExitCode {
         Verb::Merge(args) => merge::run(&args, cli.quiet),
         Verb::Compare(args) => compare::run(&args, cli.quiet),
         Verb::Datasets(_) => later("datasets"),
-        Verb::Submit(_) => later("submit"),
+        Verb::Submit(args) => submit::run(&args, cli.quiet),
         Verb::Devices(_) => later("devices"),
         Verb::Worker => match tcs_batch::run::worker::main() {
             Ok(()) => exit::OK,

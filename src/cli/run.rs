@@ -75,6 +75,15 @@ fn parse_limit(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&limit| limit > 0).ok_or_else(|| "write a whole number, 1 or more".into())
 }
 
+/// Why a device cannot be asked for, if so.
+pub fn unavailable(device: &str) -> Option<String> {
+    if matches!(device, "auto" | "cpu") {
+        return None;
+    }
+    let known = device == "cuda" || device.starts_with("cuda:");
+    Some(format!("--device {device} is {}; available: auto, cpu", if known { "not available yet" } else { "not a device" }))
+}
+
 /// The number of a signal, once one came.
 static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
 
@@ -84,11 +93,8 @@ pub fn run(args: &RunArgs, quiet: bool) -> u8 {
         Ok(job) => job,
         Err(code) => return code,
     };
-    if let Some(device) = &args.device
-        && !matches!(device.as_str(), "auto" | "cpu")
-    {
-        let known = device.as_str() == "cuda" || device.starts_with("cuda:");
-        eprintln!("error: --device {device} is {}; available: auto, cpu", if known { "not available yet" } else { "not a device" });
+    if let Some(problem) = args.device.as_deref().and_then(unavailable) {
+        eprintln!("error: {problem}");
         return exit::USAGE;
     }
     let options = Options {

@@ -46,11 +46,10 @@ pub(crate) fn remember(job: &Job, options: &Options, plan: &Plan, identities: &[
     atomic::write_bytes(&options.out.join("shards").join("plan.bin"), &bytes)
 }
 
-fn recall(out: &Path) -> Result<Remembered, MergeError> {
-    let missing =
-        || MergeError::Shards(format!("{}: there is no shards/plan.bin; give the output folder of `run --shard I/N`", out.display()));
+fn recall(out: &Path) -> Result<Remembered, String> {
+    let missing = || format!("{}: there is no shards/plan.bin; give the output folder of `run --shard I/N`", out.display());
     let bytes = std::fs::read(out.join("shards").join("plan.bin")).map_err(|_| missing())?;
-    let damaged = || MergeError::Shards(format!("{}: shards/plan.bin is damaged; run this shard again", out.display()));
+    let damaged = || format!("{}: shards/plan.bin is damaged; run this shard again", out.display());
     let (checksum, body) = bytes.split_at_checked(32).ok_or_else(damaged)?;
     if blake3::hash(body).as_bytes() != checksum {
         return Err(damaged());
@@ -121,9 +120,18 @@ pub fn merge(outs: &[PathBuf], options: &Options, listener: &mut dyn Listener) -
 
 /// The shards in their order, each there once, all of one job.
 fn in_order(outs: &[PathBuf]) -> Result<Vec<Shard>, MergeError> {
-    let mut shards = Vec::new();
+    let (mut shards, mut unread) = (Vec::new(), Vec::new());
     for out in outs {
-        shards.push(Shard { out: out.clone(), plan: recall(out)? });
+        match recall(out) {
+            Ok(plan) => shards.push(Shard { out: out.clone(), plan }),
+            Err(message) => unread.push(message),
+        }
+    }
+    if !unread.is_empty() {
+        let more = unread.len().saturating_sub(5);
+        unread.truncate(5);
+        let more = if more > 0 { format!("\nand {more} more without results") } else { String::new() };
+        return Err(MergeError::Shards(unread.join("\n") + &more));
     }
     let Some(first) = shards.first() else { return Err(MergeError::Shards("give the output folders of the shards".into())) };
     let of = first.plan.shard.map_or(1, |(_, of)| of);

@@ -10,6 +10,8 @@ mod metrics;
 mod nwb;
 mod report;
 mod signals;
+mod slurm;
+mod submit;
 mod tolerances;
 mod topology;
 mod watch;
