@@ -5,7 +5,8 @@ set -u
 shard=$(($1 + SLURM_ARRAY_TASK_ID))
 folder=$out/shards/$shard-of-$shards
 say() { printf 'tcs-batch: shard %s/%s: %s\n' "$shard" "$shards" "$1" >&2; }
-finished() { find "$folder/shards/units" -name '*.unit' 2>/dev/null | wc -l; }
+# Files of finished units are numbered as they come.
+last_kept() { find "$folder/shards/units" -name '*.units' -printf '%f\n' 2>/dev/null | sort | tail -n 1; }
 
 mkdir -p -- "$folder" || exit 1
 say "attempt $((${SLURM_RESTART_COUNT:-0} + 1)) on $(hostname), $(date '+%F %T'), results in $folder"
@@ -14,7 +15,7 @@ sum=$(sha256sum <"$job") || { say "this node does not see the job file: $job"; e
 # Attempts in a row that finished no unit; kept beside the results, since every attempt may be on another node.
 stalled=0
 [ "${SLURM_RESTART_COUNT:-0}" = 0 ] || stalled=$(cat "$folder/stalled" 2>/dev/null || echo 0)
-before=$(finished)
+before=$(last_kept)
 
 # Slurm sends USR1 before the time limit, and TERM when the task is cancelled. bash hears them during `wait`, not while a command
 # in the foreground runs.
@@ -52,13 +53,12 @@ case $code in
     ;;
 esac
 
-more=$(($(finished) - before))
-if [ "$more" -gt 0 ]; then stalled=0; else stalled=$((stalled + 1)); fi
+if [ "$(last_kept)" != "$before" ]; then stalled=0; else stalled=$((stalled + 1)); fi
 printf '%s\n' "$stalled" >"$folder/stalled"
 if [ "$stalled" -gt "$restarts" ]; then
     say "$why; not tried again, since $stalled attempts in a row finished no unit (a unit may need more --time or --memory)"
     exit "$code"
 fi
-say "$why after $more more units; requeued, and goes on from there"
+say "$why; requeued, and goes on from there"
 scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" || say 'Slurm did not requeue it; submit the job again to go on'
 exit "$code"

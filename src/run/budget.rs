@@ -13,6 +13,7 @@ pub struct Budget {
     total: u64,
     /// What a unit gets in any case: an even share of a worker, bytes.
     share: u64,
+    workers: usize,
 }
 
 struct State {
@@ -22,19 +23,27 @@ struct State {
     alone: usize,
 }
 
-/// A unit and the memory reserved for it.
+/// Short units are dealt several at a time, so that a worker need not wait for the next: at most so many,
+const MOST_TOGETHER: usize = 32;
+/// of at most so many estimated seconds together,
+const SECONDS_TOGETHER: f64 = 0.05;
+/// and at most one part in so many of a worker's share of what is left, so that all end together.
+const PARTS: usize = 4;
+
+/// Units for one worker, and the memory reserved for them, one after the other.
 pub struct Dealt {
-    /// The unit.
-    pub errand: Errand,
-    /// What it may use, bytes.
+    /// The units, one or more.
+    pub errands: Vec<Errand>,
+    /// What each may use, bytes.
     pub memory_bytes: u64,
 }
 
 impl Budget {
     /// A budget of `total` bytes for `workers` workers; units are dealt in the order of `queue` as far as memory allows.
     pub fn new(queue: VecDeque<Errand>, total: u64, workers: usize) -> Self {
-        let share = total / workers.max(1) as u64;
-        Self { state: Mutex::new(State { queue, free: total, alone: 0 }), freed: Condvar::new(), total, share }
+        let workers = workers.max(1);
+        let share = total / workers as u64;
+        Self { state: Mutex::new(State { queue, free: total, alone: 0 }), freed: Condvar::new(), total, share, workers }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -46,8 +55,8 @@ impl Budget {
         estimate.clamp(self.share, self.total)
     }
 
-    /// The next unit whose memory is free now, or, once that is so, after a wait; `None` when no unit is left. `before_waiting` is
-    /// called once if it comes to a wait, so that whoever waits gives up memory of its own.
+    /// The next unit whose memory is free, and more of them when they are short; `None` when no unit is left. `before_waiting` is
+    /// called once if it comes to a wait for memory, so that whoever waits gives up its own.
     pub fn take(&self, mut before_waiting: impl FnMut()) -> Option<Dealt> {
         let mut state = self.state();
         let mut waited = false;
@@ -62,7 +71,8 @@ impl Budget {
             {
                 let memory_bytes = self.allowance(errand.unit.memory_bytes);
                 state.free -= memory_bytes;
-                return Some(Dealt { errand, memory_bytes });
+                let errands = self.with_more(errand, at, &mut state.queue, memory_bytes);
+                return Some(Dealt { errands, memory_bytes });
             }
             if !waited {
                 waited = true;
@@ -70,6 +80,23 @@ impl Budget {
             }
             state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The unit and those that follow it at `at`, as long as they are short and fit into the same memory.
+    fn with_more(&self, errand: Errand, at: usize, queue: &mut VecDeque<Errand>, memory_bytes: u64) -> Vec<Errand> {
+        let most = (queue.len() / (PARTS * self.workers)).min(MOST_TOGETHER - 1);
+        let mut seconds = errand.unit.cost_s;
+        let mut errands = vec![errand];
+        while errands.len() <= most
+            && let Some(next) = queue.get(at)
+            && seconds + next.unit.cost_s <= SECONDS_TOGETHER
+            && next.unit.memory_bytes <= memory_bytes
+            && let Some(next) = queue.remove(at)
+        {
+            seconds += next.unit.cost_s;
+            errands.push(next);
+        }
+        errands
     }
 
     /// Gives memory back.
@@ -113,7 +140,7 @@ mod tests {
     #[test]
     fn small_units_get_an_even_share_and_large_ones_what_they_need() {
         let budget = budget(&[10, 60, 10, 500], 100, 4);
-        let next = || budget.take(|| ()).map(|dealt| (dealt.errand.at, dealt.memory_bytes)).unwrap();
+        let next = || budget.take(|| ()).map(|dealt| (dealt.errands[0].at, dealt.memory_bytes)).unwrap();
         assert_eq!(next(), (0, 25));
         assert_eq!(next(), (1, 60));
         budget.release(25);
@@ -142,7 +169,7 @@ mod tests {
                             std::thread::yield_now();
                             let mut held = dealt.memory_bytes;
                             // Every tenth turns out to need more, and is tried again alone.
-                            if dealt.errand.at % 10 == 0 {
+                            if dealt.errands[0].at % 10 == 0 {
                                 used.lock().unwrap().0 -= held;
                                 held = budget.reserve_all(held);
                                 used.lock().unwrap().0 += held;
@@ -150,7 +177,7 @@ mod tests {
                             }
                             used.lock().unwrap().0 -= held;
                             budget.release(held);
-                            seen.push(dealt.errand.at);
+                            seen.extend(dealt.errands.iter().map(|errand| errand.at));
                         }
                         seen
                     })
@@ -162,6 +189,20 @@ mod tests {
         let mut seen = seen;
         seen.sort_unstable();
         assert_eq!(seen, (0..200).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn short_units_are_dealt_together_and_long_ones_alone() {
+        let mut errands: VecDeque<Errand> = (0..1000).map(|at| errand(at, 1)).collect();
+        errands.iter_mut().for_each(|errand| errand.unit.cost_s = if errand.at < 2 { 0.06 } else { 0.001 });
+        let budget = Budget::new(errands, 100, 2);
+        let mut sizes = Vec::new();
+        while let Some(dealt) = budget.take(|| ()) {
+            budget.release(dealt.memory_bytes);
+            sizes.push(dealt.errands.len());
+        }
+        assert_eq!((sizes[0], sizes[1], sizes[2], sizes[sizes.len() - 1]), (1, 1, MOST_TOGETHER, 1));
+        assert_eq!(sizes.iter().sum::<usize>(), 1000);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! One thread puts finished units on disk, several at a time: what came in while the disk was busy is written together and waited
-//! for once. So a slow sync costs the workers nothing, and a unit counts as finished only when it is on disk.
+//! One thread puts finished units on disk, several at a time: what came in while the disk was busy is written together, in one file
+//! that is waited for once. So a slow sync costs the workers nothing, and a unit counts as finished only when it is on disk.
 
 use super::pool::{Done, Message};
 use super::store::Store;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 
 /// Most units written together: enough that a sync is shared, few enough that little is lost when the power goes.
-const MOST_TOGETHER: usize = 64;
+const MOST_TOGETHER: usize = 256;
 
 /// Where finished units are handed in.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub struct Keeper {
 impl Keeper {
     /// Starts the thread; it tells `to` of each unit that is kept, and ends when nobody hands in any more.
     pub fn start(store: Store, to: Sender<Message>) -> Self {
-        let (hand_in, from) = sync_channel(4 * MOST_TOGETHER);
+        let (hand_in, from) = sync_channel(2 * MOST_TOGETHER);
         let pending = Arc::new(AtomicUsize::new(0));
         let open = Arc::clone(&pending);
         std::thread::spawn(move || keep(&store, &from, &to, &open));
@@ -47,14 +47,13 @@ fn keep(store: &Store, from: &Receiver<Box<Done>>, to: &Sender<Message>, open: &
         {
             several.push(next);
         }
-        let results = store.save_all(several.iter().map(|done| &done.stored));
         let n = several.len();
-        for (done, result) in several.into_iter().zip(results) {
-            let message = match result {
-                Ok(()) => Message::Kept(done),
-                Err(error) => Message::Lost(error),
-            };
-            if to.send(message).is_err() {
+        if let Err(error) = store.save(several.iter().map(|done| &done.stored)) {
+            let _ = to.send(Message::Lost(error));
+            return;
+        }
+        for done in several {
+            if to.send(Message::Kept(done)).is_err() {
                 return;
             }
         }

@@ -68,6 +68,9 @@ pub enum MergeError {
     Run(#[from] RunError),
 }
 
+/// Units that are kept in one file.
+const UNITS_A_FILE: usize = 256;
+
 /// One shard's output.
 struct Shard {
     out: PathBuf,
@@ -94,9 +97,6 @@ pub fn merge(outs: &[PathBuf], options: &Options, listener: &mut dyn Listener) -
         let owner = owners.iter().position(|mine| mine[at]).unwrap_or(0);
         match slot(&job, unit, &first.identities[unit.dataset], &stores[owner]) {
             Some(slot) => {
-                if !slot.wanted.is_empty() {
-                    store.save(&slot.stored).map_err(RunError::from)?;
-                }
                 slots.push(slot);
             }
             None => missing.push(format!("{} (shard {}/{}, {})", unit.id, owner + 1, shards.len(), shards[owner].out.display())),
@@ -109,6 +109,10 @@ pub fn merge(outs: &[PathBuf], options: &Options, listener: &mut dyn Listener) -
             "missing units: {}{more}; run these shards again",
             missing[..missing.len().min(5)].join(", ")
         )));
+    }
+    let keep: Vec<&Stored> = slots.iter().filter(|slot| !slot.wanted.is_empty()).map(|slot| &slot.stored).collect();
+    for together in keep.chunks(UNITS_A_FILE) {
+        store.save(together.iter().copied()).map_err(RunError::from)?;
     }
     let plan = Plan { units: first.units.clone(), headers: first.headers.clone() };
     remember(&job, options, &plan, &first.identities).map_err(RunError::from)?;

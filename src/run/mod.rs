@@ -159,9 +159,9 @@ pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, inter
             std::fs::remove_dir_all(&shards).map_err(|source| RunError::Output { path: shards, source })?;
         }
     }
-    let store = Store::open(&options.out).map_err(|source| RunError::Output { path: options.out.clone(), source })?;
+    let mut store = Store::open(&options.out).map_err(|source| RunError::Output { path: options.out.clone(), source })?;
     if lock.is_sure {
-        store.sweep();
+        store = store.tidy(&options.out)?;
         [options.out.clone(), options.out.join("shards")].iter().for_each(|folder| atomic::sweep(folder));
     }
     let plan = plan(job);

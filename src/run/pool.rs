@@ -31,6 +31,23 @@ pub struct Errand {
     pub kept: Stored,
 }
 
+impl Errand {
+    fn request(&self, memory_bytes: u64) -> Request {
+        Request::Compute { unit: self.unit.clone(), wanted: self.wanted.clone(), memory_bytes }
+    }
+
+    /// What is to be kept, now that it is through.
+    fn done(self, computed: Computed, attempts: u32) -> Done {
+        let mut stored = self.kept;
+        (stored.attempts, stored.seconds, stored.peak_memory_bytes) = (attempts, computed.seconds, computed.peak_memory_bytes);
+        match computed.result {
+            Ok(parts) => stored.parts.extend(parts),
+            Err(problem) => stored.problem = Some(problem),
+        }
+        Done { at: self.at, stored, stages: computed.stages }
+    }
+}
+
 /// What the tender of a worker tells the coordinator.
 pub enum Message {
     /// A worker took a unit.
@@ -104,15 +121,19 @@ pub fn start(limits: &Limits, n: usize, budget: &Arc<Budget>, to: &Sender<Messag
         std::thread::spawn(move || {
             let mut worker = Tended::new(limits);
             // A worker that waits for memory gives up its own.
-            while let Some(dealt) = budget.take(|| worker.process = None) {
-                if to.send(Message::Started(dealt.errand.at)).is_err() {
-                    return;
+            while let Some(Dealt { errands, memory_bytes }) = budget.take(|| worker.process = None) {
+                let mut held = memory_bytes;
+                worker.ask_ahead(&errands, memory_bytes);
+                for errand in errands {
+                    if to.send(Message::Started(errand.at)).is_err() {
+                        return;
+                    }
+                    let done = worker.compute(errand, &mut held, &budget, &to);
+                    if !keeper.hand_in(done) {
+                        return;
+                    }
                 }
-                let (done, held) = worker.compute(dealt, &budget, &to);
                 budget.release(held);
-                if !keeper.hand_in(done) {
-                    return;
-                }
             }
         });
     }
@@ -133,6 +154,8 @@ struct Process {
     child: Child,
     input: ChildStdin,
     answers: Receiver<io::Result<Option<Answer>>>,
+    /// Requests sent whose answers nobody has waited for yet.
+    ahead: usize,
 }
 
 impl Tended {
@@ -141,37 +164,46 @@ impl Tended {
         Self { limits, process: None }
     }
 
-    /// Computes an errand, again up to `retries` times where that may help: after too little memory, with all of it. Returns what
-    /// came of it and the memory that is still reserved.
-    fn compute(&mut self, dealt: Dealt, budget: &Budget, to: &Sender<Message>) -> (Done, u64) {
-        let Dealt { errand, mut memory_bytes } = dealt;
-        let mut stored = errand.kept;
+    /// Asks for several units, which are answered in order, so that the worker need not wait for each next one.
+    fn ask_ahead(&mut self, errands: &[Errand], memory_bytes: u64) {
+        if errands.len() < 2 {
+            return;
+        }
+        // A worker that cannot be started, or is gone, shows when an answer is waited for.
+        let Ok(mut process) = self.running() else { return };
+        process.ahead = errands.len();
+        for errand in errands {
+            let _ = protocol::send(&mut process.input, &errand.request(memory_bytes));
+        }
+        self.process = Some(process);
+    }
+
+    /// Computes an errand, again up to `retries` times where that may help: after too little memory, with all of it. `held` is the
+    /// memory that is reserved.
+    fn compute(&mut self, errand: Errand, held: &mut u64, budget: &Budget, to: &Sender<Message>) -> Done {
         let mut attempts = 1;
         loop {
             let started = Instant::now();
-            let request = Request::Compute { unit: errand.unit.clone(), wanted: errand.wanted.clone(), memory_bytes };
-            let computed = match self.ask_within(&request, memory_bytes) {
+            let is_asked = self.process.as_ref().is_some_and(|process| process.ahead > 0);
+            let request = (!is_asked).then(|| errand.request(*held));
+            let computed = match self.ask_within(request.as_ref(), *held) {
                 Ok(Answer::Computed(computed)) => computed,
                 Ok(_) => Computed::failed(self.broken("it gave another answer than was asked for"), started),
                 Err(problem) => Computed::failed(problem, started),
             };
-            match computed.result {
-                Err(problem) if attempts <= self.limits.retries && is_transient(&problem) => {
+            match &computed.result {
+                Err(problem) if attempts <= self.limits.retries && is_transient(problem) => {
+                    // What a worker was asked for ahead cannot be taken back: it is asked for again, of another one.
+                    self.process = self.process.take().filter(|process| process.ahead == 0);
                     if problem.kind == "memory" {
                         self.process = None;
-                        memory_bytes = budget.reserve_all(memory_bytes);
+                        *held = budget.reserve_all(*held);
                     }
-                    let _ = to.send(Message::Retrying { at: errand.at, attempt: attempts, seconds: computed.seconds, problem });
+                    let (seconds, problem) = (computed.seconds, problem.clone());
+                    let _ = to.send(Message::Retrying { at: errand.at, attempt: attempts, seconds, problem });
                     attempts += 1;
                 }
-                result => {
-                    (stored.attempts, stored.seconds, stored.peak_memory_bytes) = (attempts, computed.seconds, computed.peak_memory_bytes);
-                    match result {
-                        Ok(parts) => stored.parts.extend(parts),
-                        Err(problem) => stored.problem = Some(problem),
-                    }
-                    return (Done { at: errand.at, stored, stages: computed.stages }, memory_bytes);
-                }
+                _ => return errand.done(computed, attempts),
             }
         }
     }
@@ -187,7 +219,7 @@ impl Tended {
     /// When it died (`crash`, with the signal), took too long (`timeout`) or too much (`memory`); it is then gone, and the next
     /// request starts another.
     pub fn ask(&mut self, request: &Request) -> Result<Answer, Problem> {
-        self.ask_within(request, self.limits.memory_bytes)
+        self.ask_within(Some(request), self.limits.memory_bytes)
     }
 
     /// Asks, again up to `retries` times where that may help.
@@ -204,13 +236,19 @@ impl Tended {
         }
     }
 
-    fn ask_within(&mut self, request: &Request, memory_bytes: u64) -> Result<Answer, Problem> {
-        let mut process = match self.process.take() {
-            Some(process) => process,
-            None => Process::start(&self.limits)?,
-        };
-        // A worker that is gone shows when its answer is waited for.
-        let _ = protocol::send(&mut process.input, request);
+    /// The worker, started if there is none.
+    fn running(&mut self) -> Result<Process, Problem> {
+        self.process.take().map_or_else(|| Process::start(&self.limits), Ok)
+    }
+
+    /// Asks, or, without a request, waits for the answer to the next one that was asked ahead.
+    fn ask_within(&mut self, request: Option<&Request>, memory_bytes: u64) -> Result<Answer, Problem> {
+        let mut process = self.running()?;
+        match request {
+            // A worker that is gone shows when its answer is waited for.
+            Some(request) => drop(protocol::send(&mut process.input, request)),
+            None => process.ahead = process.ahead.saturating_sub(1),
+        }
         let answer = process.wait(&self.limits, memory_bytes)?;
         self.process = Some(process);
         Ok(answer)
@@ -236,12 +274,13 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(failed)?;
-        let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(failed(io::ErrorKind::BrokenPipe.into()));
         };
         let _ = protocol::send(&mut input, &limits.hello);
         let (to, answers) = channel();
         std::thread::spawn(move || {
+            let mut output = io::BufReader::new(output);
             loop {
                 let answer = protocol::receive::<Answer>(&mut output);
                 let is_last = !matches!(answer, Ok(Some(_)));
@@ -250,7 +289,7 @@ impl Process {
                 }
             }
         });
-        let mut process = Self { child, input, answers };
+        let mut process = Self { child, input, answers, ahead: 0 };
         match process.wait(limits, limits.memory_bytes)? {
             Answer::Ready => Ok(process),
             Answer::Refused(why) => Err(problem("worker", format!("the worker refused the job: {why}"))),

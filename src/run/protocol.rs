@@ -82,9 +82,10 @@ impl Computed {
 /// # Errors
 /// When the other side is gone.
 pub fn send<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
-    let body = postcard::to_stdvec(message).map_err(io::Error::other)?;
-    to.write_all(&(body.len() as u64).to_le_bytes())?;
-    to.write_all(&body)?;
+    let mut frame = postcard::to_extend(message, vec![0; 8]).map_err(io::Error::other)?;
+    let length = (frame.len() - 8) as u64;
+    frame[..8].copy_from_slice(&length.to_le_bytes());
+    to.write_all(&frame)?;
     to.flush()
 }
 

@@ -20,7 +20,7 @@ use std::time::Instant;
 /// When the coordinator is gone.
 pub fn main() -> io::Result<()> {
     let mut input = io::stdin().lock();
-    let mut output = io::stdout().lock();
+    let mut output = standard_output()?;
     let Some(hello) = protocol::receive::<Hello>(&mut input)? else { return Ok(()) };
     drop(input);
     let job = match job::load(&hello.job, &hello.overrides) {
@@ -34,6 +34,17 @@ pub fn main() -> io::Result<()> {
         protocol::send(&mut output, &worker.answer(request))?;
     }
     Ok(())
+}
+
+/// Standard output without the line buffer that cuts a frame in two.
+#[cfg(unix)]
+fn standard_output() -> io::Result<std::fs::File> {
+    use std::os::fd::AsFd;
+    Ok(std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?))
+}
+#[cfg(not(unix))]
+fn standard_output() -> io::Result<io::Stdout> {
+    Ok(io::stdout())
 }
 
 /// Requests as they come. When the coordinator dies its end of the pipe closes, and this process ends at once, in the middle of

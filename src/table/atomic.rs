@@ -5,7 +5,6 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 /// How names of files begin that are not yet whole.
 const PREFIX: &str = ".tcs-tmp-";
@@ -34,63 +33,28 @@ impl FileError {
 /// # Errors
 /// When the folder is missing, full or not writable. Whatever stood under `path` before then still stands there.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    write_group(&[(path.to_owned(), bytes)]).pop().unwrap_or(Ok(()))
+    replace(path, bytes).map_err(|source| FileError::new("write", path, source))
 }
 
-/// Writes several files, each as [`write_bytes`] does, and waits for the disk about once for all of them: a journalling file system
-/// puts what is pending on disk together, so the first sync pays and the others find their work done. One result a file, in order.
-pub fn write_group<B: AsRef<[u8]>>(files: &[(PathBuf, B)]) -> Vec<Result<(), FileError>> {
-    let mut aside: Vec<io::Result<NamedTempFile>> = files.iter().map(|(path, bytes)| put_aside(path, bytes.as_ref())).collect();
-    for file in &mut aside {
-        if let Ok(written) = file
-            && let Err(error) = fault::point("sync").and_then(|()| written.as_file().sync_all())
-        {
-            *file = Err(error);
-        }
-    }
-    let renamed: Vec<io::Result<()>> = aside.into_iter().zip(files).map(|(file, (path, _))| rename(file?, path)).collect();
-    let mut folders: Vec<(&Path, io::Result<()>)> = Vec::new();
-    for (path, _) in files {
-        let folder = folder_of(path);
-        if folders.iter().all(|(known, _)| *known != folder) {
-            folders.push((folder, fault::point("sync-folder").and_then(|()| sync_folder(folder))));
-        }
-    }
-    let synced = |path: &Path| match folders.iter().find(|(known, _)| *known == folder_of(path)) {
-        Some((_, Err(error))) => Err(again(error)),
-        _ => Ok(()),
-    };
-    let whole = renamed
-        .into_iter()
-        .zip(files)
-        .map(|(renamed, (path, _))| renamed.and_then(|()| synced(path)).map_err(|source| FileError::new("write", path, source)));
-    whole.collect()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// The same error once more: the system's are not to be copied.
-fn again(error: &io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
-}
-
-fn put_aside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
     fault::point("create")?;
-    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder_of(path))?;
+    let mut file = builder().tempfile_in(folder)?;
     if let Err(error) = fault::point("write") {
         file.write_all(&bytes[..bytes.len() / 2])?;
         return Err(error);
     }
     file.write_all(bytes)?;
-    open_to_readers(file.as_file())?;
-    Ok(file)
+    fault::point("sync")?;
+    file.as_file().sync_all()?;
+    fault::point("rename")?;
+    file.persist(path).map_err(|error| error.error)?;
+    fault::point("sync-folder")?;
+    sync_folder(folder)
 }
 
-fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    fault::point("rename")?;
-    file.persist(path).map(drop).map_err(|error| error.error)
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Removes what killed runs left behind in `folder`. Only for the one process that writes there.
@@ -104,14 +68,15 @@ pub fn sweep(folder: &Path) {
 }
 
 /// Temporary files are made for their owner alone, but a table is for whoever may read the folder.
-#[cfg(unix)]
-fn open_to_readers(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-#[cfg(not(unix))]
-fn open_to_readers(_: &File) -> io::Result<()> {
-    Ok(())
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o644));
+    }
+    builder
 }
 
 /// Makes the new name outlive a power cut. Only Unix lets a folder be opened as a file.
@@ -203,19 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn a_group_has_one_result_a_file() {
+    fn what_is_left_half_written_is_swept_away() {
         let folder = tempfile::tempdir().unwrap();
-        let taken = folder.path().join("taken");
-        std::fs::create_dir(&taken).unwrap();
-        std::fs::write(taken.join("inside"), b"x").unwrap();
-        let files = [(folder.path().join("a"), b"1"), (taken, b"2"), (folder.path().join("no/b"), b"3"), (folder.path().join("c"), b"4")];
-        let results: Vec<bool> = write_group(&files).iter().map(Result::is_ok).collect();
-        assert_eq!(results, [true, false, false, true]);
-        assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), b"1");
-        assert_eq!(std::fs::read(folder.path().join("c")).unwrap(), b"4");
+        write_bytes(&folder.path().join("a"), b"1").unwrap();
         std::fs::write(folder.path().join(".tcs-tmp-left"), b"half").unwrap();
         sweep(folder.path());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
