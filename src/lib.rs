@@ -1,12 +1,13 @@
 //! `tcs-batch`: the same careful topological and information-theoretic analysis over many neural recordings.
 //!
-//! Rooms from the ground up, each using only rooms before it (`tests/tidy.rs` checks): [`seed`], [`spec`], [`data`], [`read`],
+//! Rooms from the ground up, each using only rooms before it (`tests/tidy.rs` checks): [`seed`], [`spec`], [`fetch`], [`data`], [`read`],
 //! [`signal`], [`embed`], [`homology`], [`metrics`], [`fidelity`], [`table`], [`report`], [`job`], [`run`]. ARCHITECTURE.md is the map.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod data;
 pub mod embed;
+pub mod fetch;
 pub mod fidelity;
 pub mod homology;
 pub mod job;
