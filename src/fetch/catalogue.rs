@@ -8,8 +8,33 @@ use super::{Address, FetchError, Wanted};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// Name and text of a catalogue file of this repository.
+macro_rules! shipped {
+    ($name:literal) => {
+        ($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/", $name, ".toml")))
+    };
+}
+
 /// The catalogue that ships, by name; `datasets/` of the repository.
-static SHIPPED: &[(&str, &str)] = &[];
+static SHIPPED: &[(&str, &str)] = &[
+    shipped!("allen-visual-behavior-1044385384-s3"),
+    shipped!("allen-visual-behavior-506940"),
+    shipped!("allen-visual-coding-715093703"),
+    shipped!("allen-visual-coding-715093703-lfp-810755797"),
+    shipped!("allen-visual-coding-721123822"),
+    shipped!("allen-visual-coding-760693773-s3"),
+    shipped!("grid-cells-sargolini-10073"),
+    shipped!("head-direction-a3707"),
+    shipped!("head-direction-a8604"),
+    shipped!("head-direction-mouse28-140313"),
+    shipped!("human-mtl-chandravadia-2020-p11hmh"),
+    shipped!("human-mtl-sub-4-sample"),
+    shipped!("human-mtl-zheng-2022-sub-4"),
+    shipped!("ibl-brain-wide-map-dy-016"),
+    shipped!("mc-maze-jenkins"),
+    shipped!("mc-maze-small-jenkins"),
+    shipped!("steinmetz-2019-cori"),
+];
 
 /// What a catalogue file says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,7 +106,10 @@ impl Item {
         if !is_remote(&record.uri) {
             return match beside(&record.uri) {
                 Some(path) => Ok(Place::Local(path)),
-                None => Err(FetchError::new(format!("catalogue:{}", record.name), "bad-uri", "its uri is neither an address nor a path")),
+                None => {
+                    Err(FetchError::new(format!("catalogue:{}", record.name), "bad-uri", "this recording ships with the repository only")
+                        .hint("clone the repository, or set TCS_DATASETS to its datasets/ folder"))
+                }
             };
         }
         let address = Address::parse(&record.uri)?;
@@ -168,4 +196,54 @@ fn parse(name: &str, text: &str, from: Option<PathBuf>) -> Result<Item, FetchErr
         Address::parse(&record.uri)?;
     }
     Ok(Item { record, from })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ships_is_the_folder_and_every_file_is_whole() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets");
+        let mut names: Vec<String> = std::fs::read_dir(&folder)
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().into_string().unwrap().strip_suffix(".toml").map(str::to_owned))
+            .collect();
+        names.sort();
+        let shipped: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, shipped, "a file of datasets/ is missing from SHIPPED, or SHIPPED is not sorted");
+        assert!(shipped.len() >= 12);
+        let near = Catalogue::near(&folder);
+        for name in &names {
+            let item = near.find(name).unwrap().unwrap();
+            let record = &item.record;
+            assert_eq!(item.from, Some(folder.join(format!("{name}.toml"))));
+            for text in [&record.title, &record.citation, &record.licence, &record.layout, &record.provenance] {
+                assert!(!text.is_empty(), "{name}");
+            }
+            // What was not downloaded must say so.
+            if let Place::Local(path) = item.place().unwrap() {
+                let (sha256, size) = super::super::cache::sha256_of(&path).unwrap();
+                assert_eq!((Some(sha256), Some(size), record.checked), (record.sha256.clone(), record.size, true), "{name}");
+            } else {
+                assert!(!record.checked, "{name}");
+            }
+            assert_eq!(Catalogue::default().find(name).unwrap().unwrap().record, *record);
+        }
+    }
+
+    #[test]
+    fn a_bad_file_is_named_and_a_missing_one_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let datasets = folder.path().join("datasets");
+        std::fs::create_dir_all(&datasets).unwrap();
+        std::fs::write(datasets.join("mine.toml"), "name = \"other\"\n").unwrap();
+        let catalogue = Catalogue::near(&folder.path().join("jobs"));
+        let error = catalogue.find("mine").unwrap_err();
+        assert!(error.kind == "bad-catalogue" && error.uri.ends_with("mine.toml"), "{error}");
+        assert_eq!(catalogue.find("no-such").unwrap(), None);
+        assert_eq!(catalogue.find("../mine").unwrap(), None);
+        assert!(catalogue.names().contains(&"mine".to_owned()));
+        assert_eq!(catalogue.all().1.len(), 1);
+    }
 }
