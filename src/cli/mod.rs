@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod datasets;
 mod inspect;
 mod merge;
 mod plan;
@@ -73,9 +74,11 @@ enum Verb {
         after_help = "Example:  tcs-batch compare reports/last-night reports/tonight\n          tcs-batch compare base out --relative 0.01 --tolerance lz76=0.02 --tolerance persistence.rips.diagram=0.1 --json"
     )]
     Compare(compare::CompareArgs),
-    /// The catalogue of public recordings (not available yet)
-    #[command(after_help = "Example:  tcs-batch datasets list")]
-    Datasets(Later),
+    /// The catalogue of public recordings, and the cache of what was fetched
+    #[command(
+        after_help = "Example:  tcs-batch datasets list\n          tcs-batch datasets fetch steinmetz-2019-cori\n          tcs-batch datasets fetch --job job.toml"
+    )]
+    Datasets(datasets::DatasetsArgs),
     /// Hand the shards to Slurm or Kubernetes (not available yet)
     #[command(after_help = "Example:  tcs-batch submit job.toml --engine slurm --shards 8 --dry-run")]
     Submit(Later),
@@ -116,7 +119,7 @@ pub fn main() -> ExitCode {
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Merge(args) => merge::run(&args, cli.quiet),
         Verb::Compare(args) => compare::run(&args, cli.quiet),
-        Verb::Datasets(_) => later("datasets"),
+        Verb::Datasets(args) => datasets::run(&args, cli.quiet),
         Verb::Submit(_) => later("submit"),
         Verb::Devices(_) => later("devices"),
         Verb::Worker => match tcs_batch::run::worker::main() {
@@ -145,6 +148,12 @@ fn start_log(cli: &Cli) {
 fn later(verb: &str) -> u8 {
     eprintln!("error: `tcs-batch {verb}` is not available yet in version {}", env!("CARGO_PKG_VERSION"));
     exit::USAGE
+}
+
+/// How to fetch: what the environment says, and `--offline`.
+fn fetch_settings(offline: bool) -> tcs_batch::fetch::Settings {
+    let settings = tcs_batch::fetch::Settings::from_env();
+    tcs_batch::fetch::Settings { offline: offline || settings.offline, ..settings }
 }
 
 /// Loads a job; what is wrong with it goes to stderr.

@@ -37,6 +37,9 @@ pub struct RunArgs {
     /// Begin no more units after the first failure
     #[arg(long)]
     fail_fast: bool,
+    /// Ask no server: a recording that is not in the cache is an error
+    #[arg(long)]
+    offline: bool,
     /// How progress is shown, on stderr
     #[arg(long, value_enum, default_value_t = Progress::Auto)]
     progress: Progress,
@@ -70,7 +73,7 @@ fn parse_limit(text: &str) -> Result<usize, String> {
 }
 
 /// The number of a signal, once one came.
-static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
+pub static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
 
 /// Runs a job and returns the exit code.
 pub fn run(args: &RunArgs, quiet: bool) -> u8 {
@@ -94,6 +97,7 @@ pub fn run(args: &RunArgs, quiet: bool) -> u8 {
         retries: args.retries.unwrap_or(job.run.retries),
         fail_fast: args.fail_fast,
         command: command_line(),
+        fetch: super::fetch_settings(args.offline),
     };
     watch_signals();
     let job = Arc::new(job);
@@ -119,7 +123,7 @@ pub fn list_failures(outcome: &Outcome) {
 }
 
 /// SIGINT and SIGTERM ask the run to stop; a second one of them ends it at once.
-fn watch_signals() {
+pub fn watch_signals() {
     use signal_hook::consts::{SIGINT, SIGTERM};
     match signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
         Ok(mut signals) => {

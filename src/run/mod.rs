@@ -2,6 +2,7 @@
 //! tables. Owns no science.
 
 pub mod event;
+pub mod fetching;
 pub mod inputs;
 mod judge;
 mod manifest;
@@ -52,6 +53,8 @@ pub struct Options {
     pub fail_fast: bool,
     /// The command, for the manifest.
     pub command: String,
+    /// How recordings that are elsewhere are fetched.
+    pub fetch: crate::fetch::Settings,
 }
 
 /// How a run ended.
@@ -152,8 +155,11 @@ pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, inter
         }
     }
     let store = Store::open(&options.out).map_err(|source| RunError::Output { path: options.out.clone(), source })?;
-    let plan = plan(job);
+    // What is fetched stays in the cache while these are held.
+    let sources = fetching::fetch(job, &options.fetch, listener, interrupted)?;
+    let plan = plan_of(job, &sources);
     let mut inputs = Inputs::of(&options.out);
+    sources.teach(&mut inputs);
     let identities = inputs::identify_all(job, &mut inputs);
     inputs.save()?;
     let units = chosen(&plan, options);
@@ -235,10 +241,21 @@ pub(crate) struct Slot {
 
 /// Plans every unit of a job. A worker process opens the recordings: a file that crashes or hangs its library is one unit with a
 /// problem here too.
+///
+/// What is not in the cache is not fetched: such a dataset has one unit with a problem of kind `not-fetched`.
 pub fn plan(job: &Job) -> Plan {
+    plan_of(job, &fetching::look(job))
+}
+
+fn plan_of(job: &Job, sources: &fetching::Sources) -> Plan {
     let mut worker = Tended::new(Limits::of(job, 1, 0));
     let mut plan = Plan { units: Vec::new(), headers: Vec::new() };
     for (index, dataset) in job.datasets.iter().enumerate() {
+        if let Some(problem) = sources.problem(index) {
+            plan.headers.push(Err(crate::read::ReadError::new(&path_of(dataset), &problem.kind, problem.message.clone())));
+            plan.units.push(plan::unopened(dataset, index, problem));
+            continue;
+        }
         match worker.ask(&Request::Plan(index)) {
             Ok(Answer::Planned { units, header }) => {
                 plan.units.extend(units);
