@@ -41,7 +41,8 @@ impl Address {
     /// `bad-uri`, without the part that may be a password.
     pub fn parse(text: &str) -> Result<Self, FetchError> {
         let bad = |what: String| FetchError::new(redacted(text), "bad-uri", what);
-        if text.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
+        let is_web = text.starts_with("http");
+        if text.chars().any(|letter| letter.is_control() || is_web && letter.is_whitespace()) {
             return Err(bad("an address has no spaces or line breaks".into()).hint("write a space as %20"));
         }
         if let Some(rest) = text.strip_prefix("s3://") {

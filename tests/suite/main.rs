@@ -3,11 +3,13 @@
 mod cli;
 mod compare;
 mod faults;
+mod fetch;
 mod files;
 mod fixture;
 mod messages;
 mod metrics;
 mod nwb;
 mod report;
+mod server;
 mod signals;
 mod topology;
