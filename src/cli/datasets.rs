@@ -181,9 +181,7 @@ fn show(catalogue: &Catalogue, name: &str, as_json: bool) -> u8 {
 }
 
 fn unknown(name: &str, catalogue: &Catalogue) -> u8 {
-    let names = catalogue.names();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    eprintln!("error: the catalogue has no recording `{name}`; {}", tcs_batch::spec::suggest(name, &names));
+    eprintln!("error: the catalogue has no recording `{name}`; {}", catalogue.suggest(name));
     exit::USAGE
 }
 

@@ -64,7 +64,9 @@ enum Verb {
     #[command(after_help = "Example:  tcs-batch report reports/quickstart --format html --format junit")]
     Report(report::ReportArgs),
     /// What a recording holds: series, units, areas, trials, sizes, chunking, compression
-    #[command(after_help = "Example:  tcs-batch inspect datasets/samples/A8604-211122.nwb")]
+    #[command(
+        after_help = "Example:  tcs-batch inspect datasets/samples/A8604-211122.nwb\n          tcs-batch inspect dandi:000017/sub-Cori/sub-Cori_ses-20161214T120000.nwb"
+    )]
     Inspect(inspect::InspectArgs),
     /// Combine the outputs of shards of one job into one folder, with its reports
     #[command(after_help = "Example:  tcs-batch merge out-1 out-2 out-3 --out out")]
@@ -116,7 +118,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Plan(args) => plan::run(&args),
         Verb::Report(args) => report::run(&args),
-        Verb::Inspect(args) => inspect::run(&args),
+        Verb::Inspect(args) => inspect::run(&args, cli.quiet),
         Verb::Merge(args) => merge::run(&args, cli.quiet),
         Verb::Compare(args) => compare::run(&args, cli.quiet),
         Verb::Datasets(args) => datasets::run(&args, cli.quiet),

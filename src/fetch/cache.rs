@@ -245,11 +245,16 @@ impl Cache {
         }
     }
 
+    /// Removes what is left of transfers and remote reads that were killed.
     fn drop_stale(&self) {
         for name in names(&self.partial()) {
             let path = self.partial().join(&name);
             let key = name.split('.').next().unwrap_or_default();
             let old = std::fs::metadata(&path).and_then(|meta| meta.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > STALE));
+            if old && name.starts_with("remote-") {
+                let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+                continue;
+            }
             let free = old && self.lock_file(&format!("get-{key}")).is_some_and(|file| FileExt::try_lock(&file).is_ok());
             if free {
                 let _ = std::fs::remove_file(path);

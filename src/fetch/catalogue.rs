@@ -169,6 +169,22 @@ impl Catalogue {
         names
     }
 
+    /// A hint for a name that there is not: those that hold it or begin like it, else the nearest, else where all are listed.
+    pub fn suggest(&self, typed: &str) -> String {
+        let names = self.names();
+        let start: String = typed.chars().take(5).collect();
+        let alike: Vec<&str> = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !typed.is_empty() && (name.contains(typed) || name.starts_with(&start)))
+            .collect();
+        match crate::spec::nearest(typed, names.iter().map(String::as_str)) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None if !alike.is_empty() => format!("did you mean one of: {}?", alike.join(", ")),
+            None => "tcs-batch datasets list shows all".into(),
+        }
+    }
+
     /// All records by name, and the files that are none.
     pub fn all(&self) -> (Vec<Item>, Vec<FetchError>) {
         let (mut items, mut errors) = (Vec::new(), Vec::new());

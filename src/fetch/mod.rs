@@ -8,6 +8,7 @@ mod dandi;
 pub mod download;
 mod error;
 pub mod http;
+pub mod sparse;
 pub mod uri;
 
 pub use cache::{Cache, Entry};

@@ -3,7 +3,7 @@
 use crate::fetch::catalogue::{Catalogue, Place};
 use crate::fetch::{self, Address, Cache, FetchError, Settings, Wanted};
 use crate::read::{self, Format, READERS};
-use crate::spec::{Section, suggest};
+use crate::spec::Section;
 use std::path::{Path, PathBuf};
 
 /// A source that is not a plain path.
@@ -58,9 +58,7 @@ pub fn resolve(source: &str, base: &Path) -> Result<Remote, FetchError> {
     };
     let catalogue = Catalogue::near(base);
     let Some(item) = catalogue.find(name)? else {
-        let names = catalogue.names();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        return Err(FetchError::new(source, "bad-uri", "the catalogue has no such recording").hint(suggest(name, &names)));
+        return Err(FetchError::new(source, "bad-uri", "the catalogue has no such recording").hint(catalogue.suggest(name)));
     };
     let format = READERS.iter().copied().find(|format| format.name == item.record.format);
     let sha256 = item.record.sha256.as_ref().map(|sum| sum.to_lowercase());

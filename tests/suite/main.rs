@@ -2,6 +2,7 @@
 
 mod cli;
 mod compare;
+mod datasets;
 mod faults;
 mod fetch;
 mod files;
