@@ -109,7 +109,7 @@ impl<'a> Web<'a> {
     fn stop_if_asked(&self, shown: &str) -> Result<(), Failure> {
         match self.interrupted.load(Ordering::Relaxed) {
             0 => Ok(()),
-            _ => Err(Failure::lasting(FetchError::new(shown, "interrupted", "interrupted; what has arrived is kept"))),
+            _ => Err(Failure::lasting(FetchError::new(shown, "interrupted", "interrupted"))),
         }
     }
 

@@ -357,7 +357,7 @@ fn the_cache_makes_room_by_last_use_and_never_with_what_is_held() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings { limit_bytes: 250_000, ..settings(folder.path()) };
     let server = Server::new(|request| {
-        let seed = request.path.bytes().nth(1).unwrap();
+        let seed = request.path.as_bytes()[1];
         file(request, &noise(if seed == b'z' { 300_000 } else { 100_000 }, seed.into()), "\"v\"")
     });
     let at = |name: &str| wanted(&server.at(&format!("/{name}.nwb")));
