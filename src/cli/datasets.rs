@@ -245,7 +245,8 @@ fn fetch(names: &[String], job: Option<&Path>, (update, offline, as_json): (bool
                     eprintln!("error: {error}");
                     std::process::exit(128 + INTERRUPTED.load(Ordering::Relaxed));
                 }
-                eprintln!("error: {name}: {error}");
+                let of = if error.uri == name { String::new() } else { format!("{name}: ") };
+                eprintln!("error: {of}{error}");
                 rows.push(json!({ "name": name, "error": error.to_string(), "error_kind": error.kind }));
                 failed = true;
             }

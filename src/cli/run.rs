@@ -37,6 +37,9 @@ pub struct RunArgs {
     /// Begin no more units after the first failure
     #[arg(long)]
     fail_fast: bool,
+    /// Read windows of remote HDF5 recordings in parts instead of fetching whole files
+    #[arg(long, conflicts_with = "offline")]
+    stream: bool,
     /// Ask no server: a recording that is not in the cache is an error
     #[arg(long)]
     offline: bool,
@@ -98,6 +101,7 @@ pub fn run(args: &RunArgs, quiet: bool) -> u8 {
         fail_fast: args.fail_fast,
         command: command_line(),
         fetch: super::fetch_settings(args.offline),
+        stream: args.stream,
     };
     watch_signals();
     let job = Arc::new(job);

@@ -206,7 +206,7 @@ impl Cache {
     pub fn make_room(&self, needed: u64, limit: u64, shown: &str) -> Result<u64, FetchError> {
         let full =
             |what: String| FetchError::new(shown, "disk-full", what).hint("raise TCS_CACHE_GIB (GiB), or set TCS_CACHE to another folder");
-        let gib = |bytes: u64| format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30));
+        let gib = super::readable_bytes;
         if needed > limit {
             return Err(full(format!("{} do not fit into the cache's limit of {}", gib(needed), gib(limit))));
         }

@@ -30,7 +30,7 @@ pub struct Web<'a> {
     secure: HttpClient,
     local: HttpClient,
     /// How to fetch.
-    pub settings: &'a Settings,
+    pub settings: Settings,
     interrupted: &'a AtomicI32,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Web<'a> {
     ///
     /// # Errors
     /// When the system's certificates or a proxy's address cannot be read.
-    pub fn new(settings: &'a Settings, interrupted: &'a AtomicI32) -> Result<Self, FetchError> {
+    pub fn new(settings: &Settings, interrupted: &'a AtomicI32) -> Result<Self, FetchError> {
         let fail = |what: String| FetchError::new("https", "network", what);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| fail(error.to_string()))?;
         let agent = header::HeaderValue::from_static(concat!("tcs-batch/", env!("CARGO_PKG_VERSION")));
@@ -82,7 +82,7 @@ impl<'a> Web<'a> {
         };
         let secure = connect(&options)?;
         let local = connect(&options.with_allow_http(true))?;
-        Ok(Self { runtime, secure, local, settings, interrupted })
+        Ok(Self { runtime, secure, local, settings: settings.clone(), interrupted })
     }
 
     /// Waits for `work`, no longer than the settings allow a server to be silent.

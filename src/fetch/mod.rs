@@ -16,6 +16,7 @@ use download::{Arrived, Target};
 pub use error::{FetchError, readable_bytes};
 use http::Web;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 pub use uri::{Address, is_remote};
@@ -121,21 +122,31 @@ pub enum News {
 
 /// Fetches into the cache.
 pub struct Fetcher<'a> {
-    settings: &'a Settings,
+    settings: Settings,
     cache: Cache,
-    web: Option<Web<'a>>,
+    web: Option<Arc<Web<'a>>>,
     interrupted: &'a AtomicI32,
 }
 
 impl<'a> Fetcher<'a> {
     /// A fetcher; it stops soon after `interrupted` is no longer 0.
-    pub fn new(settings: &'a Settings, interrupted: &'a AtomicI32) -> Self {
-        Self { settings, cache: Cache::at(&settings.cache), web: None, interrupted }
+    pub fn new(settings: &Settings, interrupted: &'a AtomicI32) -> Self {
+        Self { settings: settings.clone(), cache: Cache::at(&settings.cache), web: None, interrupted }
     }
 
     /// The cache.
     pub fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    /// A folder of the cache for copies of files that are read in parts; gone with the value, or with a later clean-up.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn scratch(&self) -> Result<tempfile::TempDir, FetchError> {
+        self.cache.create()?;
+        let folder = self.cache.partial();
+        tempfile::Builder::new().prefix("remote-run-").tempdir_in(&folder).map_err(|error| FetchError::cache(&folder, &error))
     }
 
     /// The file if it is in the cache already; no server is asked.
@@ -292,9 +303,9 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    fn web(&mut self) -> Result<&Web<'a>, FetchError> {
+    fn web(&mut self) -> Result<&Arc<Web<'a>>, FetchError> {
         if self.web.is_none() {
-            self.web = Some(Web::new(self.settings, self.interrupted)?);
+            self.web = Some(Arc::new(Web::new(&self.settings, self.interrupted)?));
         }
         self.web.as_ref().ok_or_else(|| FetchError::new("https", "network", "no client"))
     }

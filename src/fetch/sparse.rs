@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What is fetched at least, bytes.
 const BLOCK: u64 = 64 << 10;
@@ -20,8 +21,8 @@ const GAP: u64 = 128 << 10;
 const ENDS: u64 = 256 << 10;
 
 /// A partly fetched file.
-pub struct Sparse<'f, 'a> {
-    web: &'f Web<'a>,
+pub struct Sparse<'a> {
+    web: Arc<Web<'a>>,
     target: Target,
     version: Version,
     copy: tempfile::NamedTempFile,
@@ -33,23 +34,23 @@ pub struct Sparse<'f, 'a> {
     pub requests: u32,
 }
 
-impl<'f, 'a> Sparse<'f, 'a> {
-    /// Asks for both ends of the file.
+impl<'a> Sparse<'a> {
+    /// Asks for both ends of the file. The copy is made in `folder`, else in the cache.
     ///
     /// # Errors
     /// As a transfer's; `no-ranges` when the server sends whole files only.
-    pub fn open(fetcher: &'f mut Fetcher<'a>, wanted: &Wanted) -> Result<Self, FetchError> {
+    pub fn open(fetcher: &mut Fetcher<'a>, wanted: &Wanted, folder: Option<&Path>) -> Result<Self, FetchError> {
         if fetcher.settings.offline {
             return Err(super::http::offline(&wanted.address.shown()));
         }
         let target = fetcher.target(wanted)?;
         fetcher.cache.create()?;
-        let folder = fetcher.cache.partial();
+        let folder = folder.map_or_else(|| fetcher.cache.partial(), Path::to_owned);
         let ending = format!("-{}", wanted.address.file_name());
         let copy = tempfile::Builder::new().prefix("remote-").suffix(&ending).tempfile_in(&folder);
         let copy = copy.map_err(|error| FetchError::cache(&folder, &error))?;
         let version = Version::default();
-        let web = fetcher.web()?;
+        let web = Arc::clone(fetcher.web()?);
         let mut sparse = Self { web, target, version, copy, total: u64::MAX, have: Vec::new(), fetched: 0, requests: 0 };
         sparse.range(0..ENDS)?;
         if sparse.total > ENDS {
@@ -62,6 +63,10 @@ impl<'f, 'a> Sparse<'f, 'a> {
     /// The copy.
     pub fn path(&self) -> &Path {
         self.copy.path()
+    }
+    /// The server's name of the version that is read.
+    pub fn version(&self) -> &Version {
+        &self.version
     }
     /// Length of the whole, bytes.
     pub fn total(&self) -> u64 {
@@ -96,11 +101,11 @@ impl<'f, 'a> Sparse<'f, 'a> {
 
     /// Fetches one stretch, however often the connection breaks off.
     fn range(&mut self, stretch: Range<u64>) -> Result<(), FetchError> {
-        let (web, shown) = (self.web, self.target.shown.clone());
+        let (web, shown) = (Arc::clone(&self.web), self.target.shown.clone());
         let mut at = stretch.start;
         web.patiently(&shown, |progress| {
             let before = at;
-            let result = self.attempt(web, &stretch, &mut at);
+            let result = self.attempt(&web, &stretch, &mut at);
             *progress |= at > before;
             result
         })?;

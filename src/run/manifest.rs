@@ -76,7 +76,8 @@ fn describe(run: &Concluding<'_>, units: &[UnitRecord], at: usize, dataset: &Dat
     let id = &dataset.id;
     json!({
         "id": id, "source": dataset.wanted.as_ref().map_or_else(|| source.clone(), |wanted| wanted.address.shown()), "file": source, "format": format, "signal": dataset.signal,
-        "sha256": identity.map(|identity| &identity.sha256).filter(|hash| !hash.is_empty()),
+        "sha256": identity.map(|identity| &identity.sha256).filter(|hash| hash.len() == 64),
+        "edition": identity.map(|identity| &identity.sha256).filter(|name| name.starts_with("parts:")),
         "bytes": identity.map(|identity| identity.bytes),
         "channels_total": header.map(|header| header.n_channels_total).ok(),
         "channels": header.map(|header| header.channels.len()).ok(),

@@ -55,6 +55,8 @@ pub struct Options {
     pub command: String,
     /// How recordings that are elsewhere are fetched.
     pub fetch: crate::fetch::Settings,
+    /// Read windows of remote recordings in parts, where server and format allow.
+    pub stream: bool,
 }
 
 /// How a run ended.
@@ -156,11 +158,12 @@ pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, inter
     }
     let store = Store::open(&options.out).map_err(|source| RunError::Output { path: options.out.clone(), source })?;
     // What is fetched stays in the cache while these are held.
-    let sources = fetching::fetch(job, &options.fetch, listener, interrupted)?;
+    let sources = fetching::fetch(job, &options.fetch, options.stream, listener, interrupted)?;
     let plan = plan_of(job, &sources);
     let mut inputs = Inputs::of(&options.out);
     sources.teach(&mut inputs);
-    let identities = inputs::identify_all(job, &mut inputs);
+    let mut identities = inputs::identify_all(job, &mut inputs);
+    sources.name_parts(&mut identities);
     inputs.save()?;
     let units = chosen(&plan, options);
     let mut slots: Vec<Slot> = units.iter().map(|unit| slot(job, unit, &identities[unit.dataset], &store)).collect();
@@ -172,7 +175,7 @@ pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, inter
         }
     }
     merge::remember(job, options, &plan, &identities)?;
-    compute(job, options, &store, &mut slots, listener, interrupted)?;
+    compute(job, options, sources.stream(), &store, &mut slots, listener, interrupted)?;
     conclude(&Concluding { job, options, plan: &plan, identities: &identities, slots: &slots, reused, clock, started }, listener)
 }
 
@@ -248,7 +251,7 @@ pub fn plan(job: &Job) -> Plan {
 }
 
 fn plan_of(job: &Job, sources: &fetching::Sources) -> Plan {
-    let mut worker = Tended::new(Limits::of(job, 1, 0));
+    let mut worker = Tended::new(Limits { stream: sources.stream(), ..Limits::of(job, 1, 0) });
     let mut plan = Plan { units: Vec::new(), headers: Vec::new() };
     for (index, dataset) in job.datasets.iter().enumerate() {
         if let Some(problem) = sources.problem(index) {
@@ -348,6 +351,7 @@ fn failed(problem: &Problem, unit: &str) -> Event {
 fn compute(
     job: &Arc<Job>,
     options: &Options,
+    stream: Option<PathBuf>,
     store: &Store,
     slots: &mut [Slot],
     listener: &mut dyn Listener,
@@ -368,7 +372,7 @@ fn compute(
     let mut open = errands.len();
     let queue: Queue = Arc::new(Mutex::new(VecDeque::from(errands)));
     let (to, from) = std::sync::mpsc::channel();
-    pool::start(&Limits::of(job, n, options.retries), n, &queue, &to);
+    pool::start(&Limits { stream, ..Limits::of(job, n, options.retries) }, n, &queue, &to);
     drop(to);
     while open > 0 {
         let Some(message) = next(&from, interrupted)? else { break };

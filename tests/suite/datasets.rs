@@ -314,3 +314,78 @@ fn a_large_remote_file_is_listed_from_a_small_part_of_it() {
     assert!(error.to_string().contains("was changed"), "{error}");
     assert_eq!(std::fs::read_dir(settings.cache.join("partial")).unwrap().count(), 0);
 }
+
+#[test]
+fn windows_read_in_parts_are_those_of_the_whole_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    large_nwb(&at.join("large.nwb"), 2_000_000);
+    let (large, sample) = (
+        std::fs::read(at.join("large.nwb")).unwrap(),
+        std::fs::read(root().join("datasets/samples/sub-4_ses-4_ecephys+image.nwb")).unwrap(),
+    );
+    std::fs::write(at.join("human.nwb"), &sample).unwrap();
+    let total = large.len() as u64;
+    let server = Server::new(move |request| match request.path.as_str() {
+        "/large.nwb" => file(request, &large, "\"large\""),
+        _ => file(request, &sample, "\"human\""),
+    });
+    let datasets = |base: &str| {
+        format!(
+            "[[dataset]]\nid = \"ramp\"\nsource = \"{base}large.nwb\"\nsignal = \"series\"\nseries = \"/acquisition/a\"\nwindow = {{ length_s = 2.0, start_s = 100.0, stop_s = 110.0 }}\n"
+        ) + &format!(
+            "[[dataset]]\nid = \"human\"\nsource = \"{base}human.nwb\"\nbin_s = 0.1\nwindow = {{ around = \"encoding_table\", from_s = -0.5, to_s = 2.0 }}\n"
+        )
+    };
+    std::fs::write(at.join("far.toml"), job(&datasets(&server.at("/")))).unwrap();
+    std::fs::write(at.join("near.toml"), job(&datasets(""))).unwrap();
+    assert!(tcs(at, &["run", "near.toml", "--out", "near"]).status.success());
+    let far = tcs(at, &["run", "far.toml", "--stream"]);
+    assert!(far.status.success(), "{}", stderr(&far));
+    let values =
+        |out: &str| rows::<MetricRecord>(&at.join(out)).into_iter().map(|row| (row.unit, row.source, row.value)).collect::<Vec<_>>();
+    assert!(values("near").len() > 90);
+    assert_eq!(values("out"), values("near"));
+    let sent: u64 = server
+        .log()
+        .iter()
+        .filter(|request| request.path == "/large.nwb")
+        .filter_map(|request| request.range())
+        .map(|(first, last)| (last.unwrap() - first + 1) as u64)
+        .sum();
+    assert!(sent < total / 2, "{sent} of {total}");
+    assert!(server.log().iter().all(|request| request.range().is_some()));
+    let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(at.join("out/manifest.json")).unwrap()).unwrap();
+    assert!(manifest["datasets"][0]["sha256"].is_null() && manifest["datasets"][0]["edition"].as_str().unwrap().starts_with("parts:"));
+    assert_eq!(std::fs::read_dir(at.join("cache/partial")).unwrap().count(), 0, "nothing is left behind");
+    assert!(tcs_batch::fetch::Cache::at(&at.join("cache")).objects().is_empty(), "no whole file was fetched");
+    let again = tcs(at, &["run", "far.toml", "--stream"]);
+    assert!(again.status.success() && stderr(&again).contains("reused"), "{}", stderr(&again));
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_in_parts_is_told_and_whole_files_are_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    large_nwb(&at.join("large.nwb"), 400_000);
+    let body = std::fs::read(at.join("large.nwb")).unwrap();
+    let server = Server::new(move |request| match request.path.as_str() {
+        "/changing.nwb" => file(request, &body, if request.earlier < 2 { "\"old\"" } else { "\"new\"" }),
+        _ => Answer::new(200, body.clone()),
+    });
+    let dataset = |name: &str| {
+        let window = "window = { length_s = 2.0, start_s = 20.0, stop_s = 30.0 }";
+        format!(
+            "[[dataset]]\nid = \"{name}\"\nsource = \"{}\"\nsignal = \"series\"\nseries = \"/acquisition/a\"\n{window}\n",
+            server.at(&format!("/{name}.nwb"))
+        )
+    };
+    std::fs::write(at.join("job.toml"), job(&(dataset("changing") + &dataset("whole")))).unwrap();
+    let run = tcs(at, &["run", "job.toml", "--stream"]);
+    assert_eq!(run.status.code(), Some(3), "{}", stderr(&run));
+    let units = rows::<UnitRecord>(&at.join("out"));
+    let changing: Vec<_> = units.iter().filter(|unit| unit.dataset == "changing").collect();
+    assert!(changing.iter().all(|unit| unit.error_kind.as_deref() == Some("changed")), "{changing:?}");
+    assert_eq!(units.iter().filter(|unit| unit.dataset == "whole" && unit.status == UnitStatus::Done).count(), 5);
+    assert!(stderr(&run).contains("it is fetched whole"), "{}", stderr(&run));
+}
