@@ -81,7 +81,8 @@ impl<'a> Web<'a> {
             })
         };
         let secure = connect(&options)?;
-        let local = connect(&options.with_allow_http(true))?;
+        // This machine is never reached through a proxy: one that excludes everything stands in for those of the environment.
+        let local = connect(&options.with_allow_http(true).with_proxy_url("http://127.0.0.1:9").with_proxy_excludes("*"))?;
         Ok(Self { runtime, secure, local, settings: settings.clone(), interrupted })
     }
 

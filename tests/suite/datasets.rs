@@ -18,6 +18,8 @@ fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tcs-batch"));
     command.args(args).current_dir(folder).env("NO_COLOR", "1").env("TCS_CACHE", folder.join("cache"));
     command.env("TCS_FETCH_BACKOFF_S", "0.01").env("TCS_FETCH_RETRIES", "2").env_remove("TCS_DATASETS");
+    // A proxy of the environment is not for this machine.
+    command.env("HTTP_PROXY", "http://127.0.0.1:1").env("http_proxy", "http://127.0.0.1:1").env("NO_PROXY", "").env("no_proxy", "");
     command
 }
 
