@@ -82,7 +82,9 @@ impl<'a> Web<'a> {
         };
         let secure = connect(&options)?;
         // This machine is never reached through a proxy: one that excludes everything stands in for those of the environment.
-        let local = connect(&options.with_allow_http(true).with_proxy_url("http://127.0.0.1:9").with_proxy_excludes("*"))?;
+        let local = connect(
+            &options.with_allow_http(true).with_proxy_url("http://127.0.0.1:9").with_proxy_excludes("127.0.0.0/8,::1,localhost,*"),
+        )?;
         Ok(Self { runtime, secure, local, settings: settings.clone(), interrupted })
     }
 

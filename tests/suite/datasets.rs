@@ -184,7 +184,7 @@ fn an_interrupted_transfer_is_gone_on_with() {
         move |request| Answer { slow: Duration::from_millis(if request.earlier == 0 { 50 } else { 0 }), ..file(request, &body, "\"v\"") }
     });
     let uri = server.at("/a.nwb");
-    let child = command(folder.path(), &["datasets", "fetch", &uri]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command(folder.path(), &["datasets", "fetch", &uri]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let part = || {
         std::fs::read_dir(folder.path().join("cache/partial"))
             .into_iter()
@@ -193,6 +193,7 @@ fn an_interrupted_transfer_is_gone_on_with() {
             .find(|entry| entry.path().extension().is_some_and(|ending| ending == "part"))
     };
     while part().and_then(|entry| entry.metadata().ok()).is_none_or(|meta| meta.len() < 32_768) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
