@@ -259,7 +259,12 @@ fn plan_of(job: &Job, sources: &fetching::Sources) -> Plan {
             plan.units.push(plan::unopened(dataset, index, problem));
             continue;
         }
-        match worker.ask(&Request::Plan(index)) {
+        // A planner that was killed from outside says nothing about the recording: once more.
+        let answer = worker.ask(&Request::Plan(index)).or_else(|problem| match problem.kind.as_str() {
+            "crash" => worker.ask(&Request::Plan(index)),
+            _ => Err(problem),
+        });
+        match answer {
             Ok(Answer::Planned { units, header }) => {
                 plan.units.extend(units);
                 plan.headers.push(header);
