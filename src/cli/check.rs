@@ -3,6 +3,9 @@
 use super::{JobArgs, exit, load, print};
 use tcs_batch::job::check;
 
+/// Kind of the problem of a recording that `run` will fetch.
+const NOT_FETCHED: &str = "not-fetched";
+
 /// Validates a job; all problems go to stderr.
 pub fn run(args: &JobArgs) -> u8 {
     let job = match load(args) {
@@ -14,6 +17,7 @@ pub fn run(args: &JobArgs) -> u8 {
     for unit in &plan.units {
         if let Some(problem) = &unit.problem
             && !problem.skipped
+            && problem.kind != NOT_FETCHED
         {
             let span = job.datasets[unit.dataset].span.clone();
             problems.push(check::render(&job.source, span, format!("unit {}: {}", unit.id, problem.message)));
@@ -29,8 +33,16 @@ pub fn run(args: &JobArgs) -> u8 {
         return exit::USAGE;
     }
     let mut text = String::new();
+    let mut absent = 0;
     for (dataset, header) in job.datasets.iter().zip(&plan.headers) {
-        let Ok(header) = header else { continue };
+        let header = match header {
+            Ok(header) => header,
+            Err(error) => {
+                text.push_str(&format!("{}: {}\n", dataset.id, error.what));
+                absent += usize::from(error.kind == NOT_FETCHED);
+                continue;
+            }
+        };
         let kept = format!("{} of {}", header.channels.len(), header.n_channels_total);
         let rate = header.rate_hz.map(|rate| format!(" at {rate} Hz")).unwrap_or_default();
         text.push_str(&format!("{}: {kept} channels{rate}, {:.3} s to {:.3} s\n", dataset.id, header.span.start_s, header.span.stop_s));
@@ -39,6 +51,8 @@ pub fn run(args: &JobArgs) -> u8 {
         }
     }
     let cost: f64 = plan.units.iter().map(|unit| unit.cost_s).sum();
-    text.push_str(&format!("ok: {} datasets, {} units, about {cost:.1} CPU seconds\n", job.datasets.len(), plan.units.len()));
+    let unseen = if absent > 0 { format!(" ({absent} not fetched, their headers unseen)") } else { String::new() };
+    let units = plan.units.len() - absent;
+    text.push_str(&format!("ok: {} datasets{unseen}, {units} units, about {cost:.1} CPU seconds\n", job.datasets.len()));
     print(&text)
 }

@@ -1,44 +1,110 @@
 //! `inspect`: what a recording holds.
 
-use super::{exit, print};
+use super::run::{INTERRUPTED, watch_signals};
+use super::{exit, fetch_settings, print};
 use clap::Args;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use tcs_batch::fetch::{Fetcher, readable_bytes};
+use tcs_batch::job::remote::resolve;
 use tcs_batch::read::{self, Inspection, SeriesSummary};
 
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A recording: nwb, hdf5, npy, csv, parquet
+    /// A recording: nwb, hdf5, npy, csv, parquet; or an address (https://, s3://, dandi:, catalogue:NAME)
     file: PathBuf,
+    /// Ask no server: an address must be in the cache
+    #[arg(long)]
+    offline: bool,
     /// JSON on stdout
     #[arg(long)]
     json: bool,
 }
 
 /// Lists what a file holds.
-pub fn run(args: &InspectArgs) -> u8 {
-    if !args.file.exists() {
-        eprintln!("error: {}: there is no such file", args.file.display());
-        return exit::USAGE;
+pub fn run(args: &InspectArgs, quiet: bool) -> u8 {
+    if let Some(source) = args.file.to_str().filter(|source| tcs_batch::fetch::is_remote(source)) {
+        return remote(source, args, quiet);
     }
-    let Some(format) = read::format_of(&args.file) else {
-        let names: Vec<&str> = read::READERS.iter().map(|format| format.name).collect();
-        eprintln!("error: {}: not a format that this tool knows ({})", args.file.display(), names.join(", "));
+    local(&args.file, args)
+}
+
+/// Reads what it needs of a file that is elsewhere; one that is in the cache is read there.
+fn remote(source: &str, args: &InspectArgs, quiet: bool) -> u8 {
+    let refuse = |error: &dyn std::fmt::Display| {
+        eprintln!("error: {error}");
+        exit::USAGE
+    };
+    let remote = match resolve(source, Path::new(".")) {
+        Ok(remote) => remote,
+        Err(error) => return refuse(&error),
+    };
+    let Some(wanted) = remote.wanted else { return local(&remote.path, args) };
+    watch_signals();
+    let settings = fetch_settings(args.offline);
+    let mut fetcher = Fetcher::new(&settings, &INTERRUPTED);
+    match fetcher.held(&wanted) {
+        Ok(Some(held)) => return local(&held.path, args),
+        Ok(None) => {}
+        Err(error) => return refuse(&error),
+    }
+    // An HDF5 ending is enough: what is no NWB inside is listed as such.
+    let ending = remote.path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let format = remote.format.or_else(|| read::READERS.iter().copied().find(|format| format.extensions.contains(&ending.as_str())));
+    let Some(format) = format.filter(|format| matches!(format.name, "nwb" | "hdf5")) else {
+        eprintln!("error: {}: only HDF5 files are read in parts; fetch it first: tcs-batch datasets fetch", wanted.address.shown());
         return exit::USAGE;
     };
-    match (format.inspect)(&args.file) {
-        Ok(inspection) if args.json => match serde_json::to_string_pretty(&inspection) {
-            Ok(text) => print(&(text + "\n")),
-            Err(error) => {
-                eprintln!("error: {error}");
-                exit::INTERNAL
+    let result = read::remote::inspect(&mut fetcher, &wanted, format, &mut |traffic| {
+        tracing::info!("pass {}: {} of {} fetched", traffic.passes, readable_bytes(traffic.fetched), readable_bytes(traffic.total));
+    });
+    match result {
+        Ok((inspection, traffic)) => {
+            if !quiet {
+                let (fetched, total) = (readable_bytes(traffic.fetched), readable_bytes(traffic.total));
+                eprintln!("read {fetched} of {total} in {} requests", traffic.requests);
             }
-        },
-        Ok(inspection) => print(&describe(&inspection)),
+            shown(&inspection, args)
+        }
+        Err(error) => {
+            let code = refuse(&error);
+            match INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) {
+                0 => code,
+                signal => std::process::exit(128 + signal),
+            }
+        }
+    }
+}
+
+fn local(file: &Path, args: &InspectArgs) -> u8 {
+    if !file.exists() {
+        eprintln!("error: {}: there is no such file", file.display());
+        return exit::USAGE;
+    }
+    let Some(format) = read::format_of(file) else {
+        let names: Vec<&str> = read::READERS.iter().map(|format| format.name).collect();
+        eprintln!("error: {}: not a format that this tool knows ({})", file.display(), names.join(", "));
+        return exit::USAGE;
+    };
+    match (format.inspect)(file) {
+        Ok(inspection) => shown(&inspection, args),
         Err(error) => {
             eprintln!("error: {error}");
             exit::USAGE
+        }
+    }
+}
+
+fn shown(inspection: &Inspection, args: &InspectArgs) -> u8 {
+    if !args.json {
+        return print(&describe(inspection));
+    }
+    match serde_json::to_string_pretty(inspection) {
+        Ok(text) => print(&(text + "\n")),
+        Err(error) => {
+            eprintln!("error: {error}");
+            exit::INTERNAL
         }
     }
 }

@@ -29,6 +29,8 @@ pub fn run(args: &MergeArgs, quiet: bool) -> u8 {
         retries: 0,
         fail_fast: false,
         command: run::command_line(),
+        fetch: super::fetch_settings(true),
+        stream: false,
     };
     match merge(&args.outs, &options, &mut Silent) {
         Ok((job, outcome)) => {

@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod datasets;
 mod inspect;
 mod merge;
 mod plan;
@@ -66,7 +67,9 @@ enum Verb {
     #[command(after_help = "Example:  tcs-batch report reports/quickstart --format html --format junit")]
     Report(report::ReportArgs),
     /// What a recording holds: series, units, areas, trials, sizes, chunking, compression
-    #[command(after_help = "Example:  tcs-batch inspect datasets/samples/A8604-211122.nwb")]
+    #[command(
+        after_help = "Example:  tcs-batch inspect datasets/samples/A8604-211122.nwb\n          tcs-batch inspect dandi:000017/sub-Cori/sub-Cori_ses-20161214T120000.nwb"
+    )]
     Inspect(inspect::InspectArgs),
     /// Combine the outputs of shards of one job into one folder, with its reports
     #[command(after_help = "Example:  tcs-batch merge out-1 out-2 out-3 --out out")]
@@ -76,9 +79,11 @@ enum Verb {
         after_help = "Example:  tcs-batch compare reports/last-night reports/tonight\n          tcs-batch compare base out --relative 0.01 --tolerance lz76=0.02 --tolerance persistence.rips.diagram=0.1 --json"
     )]
     Compare(compare::CompareArgs),
-    /// The catalogue of public recordings (not available yet)
-    #[command(after_help = "Example:  tcs-batch datasets list")]
-    Datasets(Later),
+    /// The catalogue of public recordings, and the cache of what was fetched
+    #[command(
+        after_help = "Example:  tcs-batch datasets list\n          tcs-batch datasets fetch steinmetz-2019-cori\n          tcs-batch datasets fetch --job job.toml"
+    )]
+    Datasets(datasets::DatasetsArgs),
     /// Hand the shards of a job to Slurm or Kubernetes, with a merge after them
     #[command(
         after_help = "Example:  tcs-batch submit job.toml --engine slurm --shards 8 --time 2:00:00 --dry-run\n          tcs-batch submit /lab/job.toml --engine kubernetes --shards 8 --image registry.lab/tcs-batch:0.1.0 --volume lab=/lab"
@@ -118,10 +123,10 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Plan(args) => plan::run(&args),
         Verb::Report(args) => report::run(&args),
-        Verb::Inspect(args) => inspect::run(&args),
+        Verb::Inspect(args) => inspect::run(&args, cli.quiet),
         Verb::Merge(args) => merge::run(&args, cli.quiet),
         Verb::Compare(args) => compare::run(&args, cli.quiet),
-        Verb::Datasets(_) => later("datasets"),
+        Verb::Datasets(args) => datasets::run(&args, cli.quiet),
         Verb::Submit(args) => submit::run(&args, cli.quiet),
         Verb::Devices(_) => later("devices"),
         Verb::Worker => match tcs_batch::run::worker::main() {
@@ -150,6 +155,12 @@ fn start_log(cli: &Cli) {
 fn later(verb: &str) -> u8 {
     eprintln!("error: `tcs-batch {verb}` is not available yet in version {}", env!("CARGO_PKG_VERSION"));
     exit::USAGE
+}
+
+/// How to fetch: what the environment says, and `--offline`.
+fn fetch_settings(offline: bool) -> tcs_batch::fetch::Settings {
+    let settings = tcs_batch::fetch::Settings::from_env();
+    tcs_batch::fetch::Settings { offline: offline || settings.offline, ..settings }
 }
 
 /// Loads a job; what is wrong with it goes to stderr.

@@ -56,6 +56,7 @@ pub fn run(args: &PlanArgs) -> u8 {
     for (unit, (done, why)) in rows {
         let state = match (&unit.problem, done) {
             (Some(problem), _) if problem.skipped => "skip",
+            (Some(problem), _) if problem.kind == "not-fetched" => "unseen",
             (Some(_), _) => "fails",
             (None, true) => "done",
             (None, false) => "to do",

@@ -4,6 +4,7 @@ use super::run::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
+use tcs_batch::fetch::readable_bytes;
 use tcs_batch::run::event::{Event, Listener, Silent};
 
 /// Several listeners.
@@ -38,7 +39,7 @@ pub fn listener(progress: Progress, quiet: bool) -> Box<dyn Listener> {
         Progress::Auto if quiet => Box::new(Silent),
         Progress::Bar => Box::new(Bar::new()),
         Progress::Auto if on_terminal => Box::new(Bar::new()),
-        Progress::Auto | Progress::Plain => Box::new(Plain { started: Instant::now(), units: 0, done: 0 }),
+        Progress::Auto | Progress::Plain => Box::new(Plain { started: Instant::now(), units: 0, done: 0, fetch: Tenths::default() }),
     }
 }
 
@@ -58,6 +59,44 @@ struct Plain {
     started: Instant,
     units: usize,
     done: usize,
+    fetch: Tenths,
+}
+
+/// Says of a transfer that it began, and each tenth of it.
+#[derive(Default)]
+pub struct Tenths {
+    last: Option<(String, u64)>,
+}
+
+impl Tenths {
+    /// The line to show, if there is one to show now.
+    pub fn line(&mut self, name: &str, bytes: u64, total: Option<u64>) -> Option<String> {
+        // Without a length: each GB.
+        let step = total.map_or(1_000_000_000, |total| total / 10).max(1);
+        let now = (name.to_owned(), bytes / step);
+        let is_new = self.last.as_ref() != Some(&now) && Some(bytes) != total;
+        is_new.then(|| {
+            self.last = Some(now);
+            fetching(name, bytes, total)
+        })
+    }
+}
+
+/// A transfer under way, in a line.
+pub fn fetching(name: &str, bytes: u64, total: Option<u64>) -> String {
+    let of = total.map(|total| format!(" of {}", readable_bytes(total))).unwrap_or_default();
+    format!("fetching {name}: {}{of}", readable_bytes(bytes))
+}
+
+/// A transfer that is over, in a line.
+pub fn fetched(name: &str, bytes: u64, seconds: f64) -> String {
+    let rate = (bytes as f64 / seconds.max(1e-3)) as u64;
+    format!("fetched {name}: {} in {seconds:.1} s ({}/s)", readable_bytes(bytes), readable_bytes(rate))
+}
+
+/// Another process has it, in a line.
+pub fn waiting(name: &str) -> String {
+    format!("fetching {name}: another process is at it; waiting")
 }
 
 impl Plain {
@@ -89,6 +128,13 @@ impl Listener for Plain {
             }
             Event::Failed { unit, error, skipped, .. } => self.line(&failure(unit, error, *skipped)),
             Event::Retried { unit, attempt, error, .. } => eprintln!("{unit}: attempt {attempt} failed: {error}"),
+            Event::Fetching { dataset, bytes, total } => {
+                if let Some(line) = self.fetch.line(dataset, *bytes, *total) {
+                    eprintln!("{line}");
+                }
+            }
+            Event::Waiting { dataset } => eprintln!("{}", waiting(dataset)),
+            Event::Fetched { dataset, bytes, seconds } => eprintln!("{}", fetched(dataset, *bytes, *seconds)),
             Event::Planned { .. } | Event::Started { .. } | Event::Stage { .. } => {}
         }
     }
@@ -134,6 +180,9 @@ impl Listener for Bar {
                 self.bar.println(failure(unit, error, *skipped));
             }
             Event::Retried { unit, attempt, error, .. } => self.bar.println(format!("{unit}: attempt {attempt} failed: {error}")),
+            Event::Fetching { dataset, bytes, total } => self.bar.set_message(fetching(dataset, *bytes, *total)),
+            Event::Waiting { dataset } => self.bar.println(waiting(dataset)),
+            Event::Fetched { dataset, bytes, seconds } => self.bar.println(fetched(dataset, *bytes, *seconds)),
             Event::Stage { name } => self.bar.set_message(*name),
             Event::Planned { .. } => {}
         }

@@ -37,6 +37,12 @@ pub struct RunArgs {
     /// Begin no more units after the first failure
     #[arg(long)]
     fail_fast: bool,
+    /// Read windows of remote HDF5 recordings in parts instead of fetching whole files
+    #[arg(long, conflicts_with = "offline")]
+    stream: bool,
+    /// Ask no server: a recording that is not in the cache is an error
+    #[arg(long)]
+    offline: bool,
     /// How progress is shown, on stderr
     #[arg(long, value_enum, default_value_t = Progress::Auto)]
     progress: Progress,
@@ -85,7 +91,7 @@ pub fn unavailable(device: &str) -> Option<String> {
 }
 
 /// The number of a signal, once one came.
-static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
+pub static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
 
 /// Runs a job and returns the exit code.
 pub fn run(args: &RunArgs, quiet: bool) -> u8 {
@@ -106,6 +112,8 @@ pub fn run(args: &RunArgs, quiet: bool) -> u8 {
         retries: args.retries.unwrap_or(job.run.retries),
         fail_fast: args.fail_fast,
         command: command_line(),
+        fetch: super::fetch_settings(args.offline),
+        stream: args.stream,
     };
     watch_signals();
     let job = Arc::new(job);
@@ -135,7 +143,7 @@ pub fn list_failures(outcome: &Outcome) {
 }
 
 /// SIGINT, SIGTERM and SIGUSR1 ask the run to stop; a second one ends it at once.
-fn watch_signals() {
+pub fn watch_signals() {
     use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
     match signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGUSR1]) {
         Ok(mut signals) => {

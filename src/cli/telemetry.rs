@@ -54,7 +54,7 @@ impl Counts {
                 *if *skipped { &mut self.skipped } else { &mut self.failed } += 1;
             }
             Event::Retried { .. } => self.retries += 1,
-            Event::Planned { .. } | Event::Stage { .. } => {}
+            Event::Planned { .. } | Event::Stage { .. } | Event::Fetching { .. } | Event::Waiting { .. } | Event::Fetched { .. } => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! `[[dataset]]`: what to read, how to prepare it, how to cut it.
 
 use super::{Dataset, Origin, Preparation, WindowRule};
+use crate::fetch::Wanted;
 use crate::read::simulate::{self, MODELS};
 use crate::read::{self, Condition, Filter, Format, READERS, Request, SignalKind};
 use crate::signal::control::Control;
@@ -99,11 +100,26 @@ fn dataset(section: &Section<'_>, base: &Path) -> Option<(String, Vec<Dataset>)>
     if section.diagnostics().len() > before {
         return Some((id, Vec::new()));
     }
+    let sha256 = sha256.map(|hash| hash.to_lowercase());
+    if let (Some(job), Some(catalogue)) = (&sha256, &found.sha256)
+        && job != catalogue
+    {
+        section.error(
+            section.span_of("sha256"),
+            format!("`sha256` is {job}, but the catalogue says {catalogue}"),
+            "remove it, or correct one of them",
+        );
+    }
+    let wanted = found.wanted.map(|wanted| match &sha256 {
+        Some(sha256) => Wanted { sha256: Some(sha256.clone()), says: "the job".into(), ..wanted },
+        None => wanted,
+    });
     let make = |id: String, origin: Origin| Dataset {
         id,
         origin,
         signal: found.signal,
-        sha256: sha256.as_ref().map(|hash| hash.to_lowercase()),
+        sha256: sha256.clone().or_else(|| found.sha256.clone()),
+        wanted: wanted.clone(),
         preparation: preparation.clone(),
         window: window.clone(),
         span: if section.raw("source").is_some() { section.span_of("source") } else { section.span() },
@@ -123,6 +139,10 @@ enum Origins {
 struct Found {
     signal: SignalKind,
     origins: Origins,
+    /// What is to be fetched.
+    wanted: Option<Wanted>,
+    /// The sum that the catalogue names.
+    sha256: Option<String>,
 }
 
 /// The format as typed; `Some("auto")` when not given, `None` when it is wrong.
@@ -158,7 +178,7 @@ fn simulated(section: &Section<'_>) -> Option<Found> {
         None => parse_empty(section, entry.parse),
     }?;
     let model: Arc<dyn simulate::Model> = model.into();
-    Some(Found { signal: model.signal(), origins: Origins::One(Origin::Model { kind: entry.kind, model }) })
+    Some(Found { signal: model.signal(), origins: Origins::One(Origin::Model { kind: entry.kind, model }), wanted: None, sha256: None })
 }
 
 /// Parses the keys of an entry and reports those that it did not ask for.
@@ -185,10 +205,18 @@ fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, 
     let channels = section.section("channels").map(|table| filter(&table, true));
     let sampling_rate_hz = section.number_where("sampling_rate_hz", "greater than 0", |rate| rate > 0.0 && rate.is_finite());
     let source = section.required_string("source")?;
-    let paths = find_files(section, base, &source)?;
-    let format = match format? {
-        "auto" => sniff(section, &paths[0].1)?,
-        name => READERS.iter().find(|format| format.name == name)?,
+    let remote = match super::remote::locate(section, base, &source) {
+        Some(remote) => Some(remote?),
+        None => None,
+    };
+    let paths = match &remote {
+        Some(remote) => vec![(String::new(), remote.path.clone())],
+        None => find_files(section, base, &source)?,
+    };
+    let format = match (format?, remote.as_ref().and_then(|remote| remote.format)) {
+        ("auto", Some(known)) => known,
+        ("auto", None) => sniff(section, &paths[0].1)?,
+        (name, _) => READERS.iter().find(|format| format.name == name)?,
     };
     let signal = signal.unwrap_or_else(|| default_signal(section, format));
     if !format.signals.contains(&signal) {
@@ -234,11 +262,12 @@ fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, 
         channels: channels.clone().unwrap_or_else(|| Filter { conditions: Vec::new(), every: 1 }),
         sampling_rate_hz,
     };
-    let is_glob = source.contains(['*', '?', '[']);
+    let is_glob = remote.is_none() && source.contains(['*', '?', '[']);
     let mut all: Vec<(String, Origin)> =
         paths.into_iter().map(|(stem, path)| (stem, Origin::File { format, request: request(&path) })).collect();
     let origins = if is_glob { Origins::Glob(all) } else { Origins::One(all.remove(0).1) };
-    Some(Found { signal, origins })
+    let (wanted, sha256) = remote.map_or((None, None), |remote| (remote.wanted, remote.sha256));
+    Some(Found { signal, origins, wanted, sha256 })
 }
 
 /// Spikes of an NWB file unless a key speaks of a series; the format's own default elsewhere.
@@ -259,10 +288,6 @@ pub fn name_of(signal: SignalKind) -> &'static str {
 
 fn find_files(section: &Section<'_>, base: &Path, source: &str) -> Option<Vec<(String, PathBuf)>> {
     let span = section.span_of("source");
-    if let Some(scheme) = ["https://", "http://", "s3://", "dandi:", "catalogue:"].iter().find(|scheme| source.starts_with(**scheme)) {
-        section.error(span, format!("`{scheme}` sources are not available yet"), "download the file and give its path");
-        return None;
-    }
     let path = super::check::tidy(&base.join(source));
     if !source.contains(['*', '?', '[']) {
         if !path.exists() {

@@ -1,5 +1,6 @@
 //! Says where a job file is wrong: file, line, column, the offending text with a caret, and what to do.
 
+use crate::fetch::uri::redacted;
 use crate::spec::Diagnostic;
 use std::fmt::Write;
 use std::ops::Range;
@@ -59,10 +60,11 @@ impl Source {
         if let Some((_, typed)) =
             self.overrides.iter().find(|(range, _)| diagnostic.span.start >= range.start && diagnostic.span.start <= range.end)
         {
-            return format!("error: --set {typed}: {message}");
+            return format!("error: --set {}: {message}", redacted(typed));
         }
         let (line, column) = self.line_column(diagnostic.span.start);
-        let shown = self.text.lines().nth(line - 1).unwrap_or("");
+        // A password in an address is not shown; then the caret is where the line allows.
+        let shown = redacted(self.text.lines().nth(line - 1).unwrap_or(""));
         let left = column - 1;
         let span_text = &self.text[floor_char(&self.text, diagnostic.span.start)..floor_char(&self.text, diagnostic.span.end)];
         let carets = span_text.lines().next().unwrap_or("").chars().count().clamp(1, shown.chars().count().saturating_sub(left).max(1));

@@ -10,6 +10,7 @@ pub mod diagnose;
 mod expectations;
 mod file;
 pub mod plan;
+pub mod remote;
 mod stages;
 
 use crate::embed::Embed;
@@ -114,6 +115,8 @@ pub struct Dataset {
     pub signal: SignalKind,
     /// What the file's SHA-256 must be.
     pub sha256: Option<String>,
+    /// What has to be in the cache before it can be read; `None` for a file of this machine and for a simulation.
+    pub wanted: Option<crate::fetch::Wanted>,
     /// What is done after reading.
     pub preparation: Preparation,
     /// How it is cut into units; `None`: the whole recording is one.

@@ -60,9 +60,28 @@ pub struct Plan {
 /// As the format's reader.
 pub fn open(job: &Job, dataset: &Dataset) -> Result<Box<dyn Reader>, ReadError> {
     match &dataset.origin {
-        Origin::File { format, request } => (format.open)(request),
+        Origin::File { format, request } => match (&dataset.wanted, streamed(dataset)) {
+            (Some(wanted), Some((edition, folder))) if !request.path.exists() => {
+                crate::read::remote::open(wanted, format, request, &edition, &folder)
+            }
+            _ => (format.open)(request),
+        },
         Origin::Model { model, .. } => Ok(simulate::open(model.clone(), crate::seed::of(job.seed, &[&dataset.id, "simulate"]))),
     }
+}
+
+/// Names the folder of a run that reads remote recordings in parts (`run --stream`), for its workers.
+pub const STREAM: &str = "TCS_BATCH_STREAM";
+
+/// The file of that folder that says which edition of a recording the run reads.
+pub fn edition_file(folder: &std::path::Path, wanted: &crate::fetch::Wanted) -> std::path::PathBuf {
+    folder.join(format!("{}.edition", wanted.address.key()))
+}
+
+fn streamed(dataset: &Dataset) -> Option<(crate::read::remote::Edition, std::path::PathBuf)> {
+    let folder = std::path::PathBuf::from(std::env::var_os(STREAM)?);
+    let text = std::fs::read(edition_file(&folder, dataset.wanted.as_ref()?)).ok()?;
+    Some((serde_json::from_slice(&text).ok()?, folder))
 }
 
 /// Plans the units of one dataset. Nothing bulky is read; a recording that cannot be opened becomes one unit with a problem.

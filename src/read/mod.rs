@@ -9,6 +9,7 @@ mod memory;
 mod npy;
 pub mod nwb;
 mod parquet;
+pub mod remote;
 pub mod simulate;
 
 use crate::data::{Content, Span};

@@ -6,6 +6,29 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
+    /// A recording is being fetched.
+    Fetching {
+        /// Its dataset.
+        dataset: String,
+        /// Bytes that are there.
+        bytes: u64,
+        /// Of so many, where the server says.
+        total: Option<u64>,
+    },
+    /// Another process is fetching the same recording.
+    Waiting {
+        /// Its dataset.
+        dataset: String,
+    },
+    /// A recording has been fetched.
+    Fetched {
+        /// Its dataset.
+        dataset: String,
+        /// Bytes that were transferred.
+        bytes: u64,
+        /// Wall time.
+        seconds: f64,
+    },
     /// The units are known; a [`Event::Planned`] for each follows.
     Begun {
         /// All of this run.

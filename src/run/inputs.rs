@@ -46,6 +46,13 @@ impl Inputs {
         (*known_bytes == bytes && *known_modified == modified).then(|| Identity { sha256: sha256.clone(), bytes })
     }
 
+    /// Remembers a sum that was taken while the file was fetched.
+    pub fn learn(&mut self, path: &Path, sha256: &str) {
+        if let Ok((name, bytes, modified)) = stamp(path) {
+            self.remembered.files.insert(name, (bytes, modified, sha256.to_owned()));
+        }
+    }
+
     /// The identity of a dataset, reading the file when need be.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! `manifest.json`: what was run, on what, with what, when. Timings and machine facts live here and in `units.parquet` alone.
 
 use super::Concluding;
+use crate::fetch::uri::redacted;
 use crate::job::{Dataset, Job, Origin, SCHEMA_VERSION};
 use crate::read::Header;
 use crate::table::{
@@ -40,9 +41,9 @@ fn manifest(run: &Concluding<'_>, units: &[UnitRecord]) -> Json {
     json!({
         "schema_version": SCHEMA_VERSION,
         "tool": { "name": "tcs-batch", "version": env!("CARGO_PKG_VERSION"), "git_commit": option_env!("TCS_GIT_COMMIT") },
-        "job": { "name": job.name, "description": job.description, "path": job.source.path(), "text": job.source.canonical(), "overrides": job.source.overrides().collect::<Vec<_>>(), "hash": job.hash },
+        "job": { "name": job.name, "description": job.description, "path": job.source.path(), "text": redacted(&job.source.canonical()), "overrides": job.source.overrides().map(redacted).collect::<Vec<_>>(), "hash": job.hash },
         "seed": job.seed,
-        "command": run.options.command,
+        "command": redacted(&run.options.command),
         "started": rfc3339(run.started),
         "finished": rfc3339(SystemTime::now()),
         "seconds": run.clock.elapsed().as_secs_f64(),
@@ -74,8 +75,9 @@ fn describe(run: &Concluding<'_>, units: &[UnitRecord], at: usize, dataset: &Dat
     let identity = run.identities[at].as_ref().ok();
     let id = &dataset.id;
     json!({
-        "id": id, "source": source, "format": format, "signal": dataset.signal,
-        "sha256": identity.map(|identity| &identity.sha256).filter(|hash| !hash.is_empty()),
+        "id": id, "source": dataset.wanted.as_ref().map_or_else(|| source.clone(), |wanted| wanted.address.shown()), "file": source, "format": format, "signal": dataset.signal,
+        "sha256": identity.map(|identity| &identity.sha256).filter(|hash| hash.len() == 64),
+        "edition": identity.map(|identity| &identity.sha256).filter(|name| name.starts_with("parts:")),
         "bytes": identity.map(|identity| identity.bytes),
         "channels_total": header.map(|header| header.n_channels_total).ok(),
         "channels": header.map(|header| header.channels.len()).ok(),

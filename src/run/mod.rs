@@ -3,6 +3,7 @@
 
 mod budget;
 pub mod event;
+pub mod fetching;
 pub mod inputs;
 mod judge;
 mod keep;
@@ -56,6 +57,10 @@ pub struct Options {
     pub fail_fast: bool,
     /// The command, for the manifest.
     pub command: String,
+    /// How recordings that are elsewhere are fetched.
+    pub fetch: crate::fetch::Settings,
+    /// Read windows of remote recordings in parts, where server and format allow.
+    pub stream: bool,
 }
 
 /// How a run ended.
@@ -164,16 +169,20 @@ pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, inter
         store = store.tidy(&options.out)?;
         [options.out.clone(), options.out.join("shards")].iter().for_each(|folder| atomic::sweep(folder));
     }
-    let plan = plan(job);
+    // What is fetched stays in the cache while these are held.
+    let sources = fetching::fetch(job, &options.fetch, options.stream, listener, interrupted)?;
+    let plan = plan_of(job, &sources);
     let mut inputs = Inputs::of(&options.out);
-    let identities = inputs::identify_all(job, &mut inputs);
+    sources.teach(&mut inputs);
+    let mut identities = inputs::identify_all(job, &mut inputs);
+    sources.name_parts(&mut identities);
     inputs.save()?;
     let units = chosen(&plan, options);
     let mut slots: Vec<Slot> = units.iter().map(|unit| slot(job, unit, &identities[unit.dataset], &store)).collect();
     let reused = slots.iter().filter(|slot| slot.errand.is_none() && slot.stored.problem.is_none()).count();
     announce(&slots, reused, listener);
     merge::remember(job, options, &plan, &identities)?;
-    compute(job, options, &store, &mut slots, listener, interrupted)?;
+    compute(job, options, sources.stream(), &store, &mut slots, listener, interrupted)?;
     conclude(&Concluding { job, options, plan: &plan, identities: &identities, slots: &slots, reused, clock, started }, listener)
 }
 
@@ -254,10 +263,21 @@ pub(crate) struct Slot {
 
 /// Plans every unit of a job. A worker process opens the recordings: a file that crashes or hangs its library is one unit with a
 /// problem here too.
+///
+/// What is not in the cache is not fetched: such a dataset has one unit with a problem of kind `not-fetched`.
 pub fn plan(job: &Job) -> Plan {
-    let mut worker = Tended::new(Limits::of(job, 1, job.run.retries));
+    plan_of(job, &fetching::look(job))
+}
+
+fn plan_of(job: &Job, sources: &fetching::Sources) -> Plan {
+    let mut worker = Tended::new(Limits { stream: sources.stream(), ..Limits::of(job, 1, job.run.retries) });
     let mut plan = Plan { units: Vec::new(), headers: Vec::new() };
     for (index, dataset) in job.datasets.iter().enumerate() {
+        if let Some(problem) = sources.problem(index) {
+            plan.headers.push(Err(crate::read::ReadError::new(&path_of(dataset), &problem.kind, problem.message.clone())));
+            plan.units.push(plan::unopened(dataset, index, problem));
+            continue;
+        }
         match worker.ask_again(&Request::Plan(index)) {
             Ok(Answer::Planned { units, header }) => {
                 plan.units.extend(units);
@@ -348,6 +368,7 @@ fn failed(problem: &Problem, unit: &str, seconds: f64) -> Event {
 fn compute(
     job: &Arc<Job>,
     options: &Options,
+    stream: Option<PathBuf>,
     store: &Store,
     slots: &mut [Slot],
     listener: &mut dyn Listener,
@@ -366,7 +387,7 @@ fn compute(
     let (to, from) = std::sync::mpsc::channel();
     let keeper = Keeper::start(store.clone(), to.clone());
     let pending = keeper.pending();
-    pool::start(&Limits::of(job, n, options.retries), n, &budget, &to, &keeper);
+    pool::start(&Limits { stream, ..Limits::of(job, n, options.retries) }, n, &budget, &to, &keeper);
     drop((to, keeper));
     while open > 0 {
         match next(&from, interrupted) {

@@ -92,6 +92,8 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Threads that a worker may use.
     pub threads: usize,
+    /// Folder of a run that reads remote recordings in parts.
+    pub stream: Option<std::path::PathBuf>,
 }
 
 /// What `run.memory_gib` allows, bytes.
@@ -110,7 +112,7 @@ impl Limits {
         };
         // A timeout beyond what a Duration holds is no timeout.
         let timeout = Duration::try_from_secs_f64(job.run.unit_timeout_s).unwrap_or(Duration::MAX);
-        Self { hello, timeout, retries, memory_bytes: memory_bytes(job), threads: (cores / n.max(1)).max(1) }
+        Self { hello, timeout, retries, memory_bytes: memory_bytes(job), threads: (cores / n.max(1)).max(1), stream: None }
     }
 }
 
@@ -267,6 +269,9 @@ impl Process {
         // Ctrl-C in a terminal goes to a whole process group: the coordinator alone shall hear it.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        if let Some(folder) = &limits.stream {
+            command.env(crate::job::plan::STREAM, folder);
+        }
         let mut child = command
             .arg("worker")
             .env("RAYON_NUM_THREADS", limits.threads.to_string())

@@ -2,13 +2,16 @@
 
 mod cli;
 mod compare;
+mod datasets;
 mod faults;
+mod fetch;
 mod files;
 mod fixture;
 mod messages;
 mod metrics;
 mod nwb;
 mod report;
+mod server;
 mod signals;
 mod slurm;
 mod submit;

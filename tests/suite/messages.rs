@@ -110,7 +110,7 @@ fn impossible_combinations_are_refused() {
         ("id = \"s\"\nsource = \"s.csv\"\nmodel = \"poisson\"", "`source` does not go with `format = \"simulate\"`"),
         ("id = \"s\"\nformat = \"simulate\"\nmodel = \"poison\"", "did you mean `poisson`?"),
         ("id = \"s\"\nformat = \"simulate\"\nmodel = \"poisson\"\nparams = { neurons = 0 }", "`neurons` must be 1 or more"),
-        ("id = \"s\"\nsource = \"https://x/y.nwb\"", "not available yet"),
+        ("id = \"s\"\nsource = \"https://me:pw@x/y.nwb\"", "user name or password"),
         (
             "id = \"s\"\nsource = \"s.csv\"\nwindow = { length_s = 1.0, around = \"trials\", from_s = 0.0, to_s = 1.0 }",
             "`length_s` does not go with `around`",

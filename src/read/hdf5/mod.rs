@@ -3,6 +3,7 @@
 mod failure;
 mod matrix;
 mod shim;
+pub mod trace;
 mod trains;
 
 pub use matrix::{Layout, Matrix, channels, samples, series};

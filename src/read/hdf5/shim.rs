@@ -6,6 +6,7 @@
 
 use super::failure::{filter_name, open_error, readable_size};
 use crate::read::ReadError;
+use ::hdf5::plist::file_access::LogFlags;
 use ::hdf5::types::{FixedAscii, FixedUnicode, FloatSize, IntSize, TypeDescriptor, VarLenAscii, VarLenUnicode};
 use ::hdf5::{Container, H5Type, Hyperslab, LinkType, Location, LocationType, ObjectReference1, ReferencedObject, Selection, SliceOrIndex};
 use ndarray::IxDyn;
@@ -158,8 +159,14 @@ impl File {
     /// As [`File::open`].
     pub fn open_with_cache(path: &Path, bytes: usize) -> Result<Self, ReadError> {
         let size = readable_size(path)?;
+        let log = super::trace::log_of(path);
         let opened = ::hdf5::File::with_options()
-            .with_fapl(|fapl| fapl.file_locking(false).chunk_cache(CHUNK_SLOTS, bytes.max(CHUNK_CACHE), 0.75))
+            .with_fapl(|fapl| {
+                if let Some(log) = log.as_ref().and_then(|log| log.to_str()) {
+                    fapl.log_options(Some(log), LogFlags::LOC_READ, 0);
+                }
+                fapl.file_locking(false).chunk_cache(CHUNK_SLOTS, bytes.max(CHUNK_CACHE), 0.75)
+            })
             .open(path);
         match opened {
             Ok(inner) => Ok(Self { inner, path: path.to_owned() }),
