@@ -1,5 +1,6 @@
 //! The integration tests, in one binary: linking HDF5 and polars once is enough.
 
+mod bulk;
 mod cli;
 mod compare;
 mod faults;

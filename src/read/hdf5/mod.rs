@@ -1,5 +1,6 @@
 //! Plain HDF5: a matrix as series, points or distances, or a group of arrays as spike trains.
 
+mod bulk;
 mod failure;
 mod matrix;
 mod shim;
