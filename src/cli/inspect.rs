@@ -4,7 +4,8 @@ use super::{exit, print};
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
-use tcs_batch::read::{self, Inspection, SeriesSummary};
+use tcs_batch::read::{Inspection, SeriesSummary};
+use tcs_batch::run::look;
 
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
@@ -22,12 +23,7 @@ pub fn run(args: &InspectArgs) -> u8 {
         eprintln!("error: {}: there is no such file", args.file.display());
         return exit::USAGE;
     }
-    let Some(format) = read::format_of(&args.file) else {
-        let names: Vec<&str> = read::READERS.iter().map(|format| format.name).collect();
-        eprintln!("error: {}: not a format that this tool knows ({})", args.file.display(), names.join(", "));
-        return exit::USAGE;
-    };
-    match (format.inspect)(&args.file) {
+    match look::inspect(&args.file) {
         Ok(inspection) if args.json => match serde_json::to_string_pretty(&inspection) {
             Ok(text) => print(&(text + "\n")),
             Err(error) => {

@@ -4,6 +4,7 @@
 pub mod event;
 pub mod inputs;
 mod judge;
+pub mod look;
 mod manifest;
 pub mod merge;
 pub mod part;

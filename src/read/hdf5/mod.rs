@@ -2,10 +2,12 @@
 
 mod bulk;
 mod failure;
+mod marks;
 mod matrix;
 mod shim;
 mod trains;
 
+pub use bulk::cache::set_memory_share;
 pub use matrix::{Layout, Matrix, channels, samples, series};
 pub use shim::{Array, Element, File, FilterStep, Kind, Member, absolute, join};
 pub use trains::{Source, Trains, extremes, ranges, span_of};

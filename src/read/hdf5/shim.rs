@@ -236,6 +236,11 @@ impl File {
         self.text_attributes(path, name)?.into_iter().next()
     }
 
+    /// Whether the group or array at `path` has an attribute; its value is not read.
+    pub fn has_attribute(&self, path: &str, name: &str) -> bool {
+        self.location(path).is_some_and(|location| location.attr(name).is_ok())
+    }
+
     /// All texts of an attribute.
     pub fn text_attributes(&self, path: &str, name: &str) -> Option<Vec<String>> {
         let attribute = self.location(path)?.attr(name).ok()?;

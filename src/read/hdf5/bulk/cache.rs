@@ -73,10 +73,10 @@ fn with<T>(act: impl FnOnce(&mut Lru) -> T) -> T {
     act(&mut CACHE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Bounds the cache of this process.
-pub fn set_limit(bytes: usize) {
+/// Says how much memory this process may use, bytes: the cache takes an eighth of it, 32 MiB to 1 GiB.
+pub fn set_memory_share(bytes: u64) {
     with(|cache| {
-        cache.limit = bytes;
+        cache.limit = usize::try_from(bytes / 8).unwrap_or(usize::MAX).clamp(32 << 20, 1 << 30);
         cache.shrink();
     });
 }
