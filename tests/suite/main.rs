@@ -6,6 +6,7 @@ mod compare;
 mod faults;
 mod files;
 mod fixture;
+mod fuzz;
 mod messages;
 mod metrics;
 mod nwb;
