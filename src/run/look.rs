@@ -47,6 +47,11 @@ pub fn inspect(path: &Path) -> Result<Inspection, ReadError> {
 /// When nobody listens.
 pub fn main() -> io::Result<()> {
     let Some(hello) = protocol::receive::<Hello>(&mut io::stdin().lock())? else { return Ok(()) };
+    // Whoever asked is gone when the input ends: nobody would hear the answer.
+    std::thread::spawn(|| {
+        while let Ok(Some(_)) = protocol::receive::<Hello>(&mut io::stdin().lock()) {}
+        std::process::exit(0);
+    });
     let found = look(&hello.job);
     protocol::send(&mut io::stdout().lock(), &Answer::Inspected(Box::new(found)))
 }

@@ -34,6 +34,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use store::{Store, Stored};
 
+/// Computing time that opening one dataset may take.
+const PLAN_CPU: Duration = Duration::from_secs(120);
+
 /// What the command line decides.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -237,7 +240,8 @@ pub(crate) struct Slot {
 /// Plans every unit of a job. A worker process opens the recordings: a file that crashes or hangs its library is one unit with a
 /// problem here too.
 pub fn plan(job: &Job) -> Plan {
-    let mut worker = Tended::new(Limits::of(job, 1, 0));
+    // Opening reads headers; a file on which the library runs in circles must not use up the time of a unit.
+    let mut worker = Tended::new(Limits { cpu: Some(PLAN_CPU), ..Limits::of(job, 1, 0) });
     let mut plan = Plan { units: Vec::new(), headers: Vec::new() };
     for (index, dataset) in job.datasets.iter().enumerate() {
         match worker.ask(&Request::Plan(index)) {

@@ -253,7 +253,8 @@ impl Process {
                 return Err(problem("timeout", message));
             }
             if limits.cpu.is_some_and(|most| cpu_time(self.child.id()).unwrap_or_default().saturating_sub(before) > most) {
-                return Err(problem("timeout", "took too long to compute".into()));
+                let message = "took too long to open: the recording may be damaged so that its library runs in circles".into();
+                return Err(problem("timeout", message));
             }
             let used = resident_bytes(self.child.id()).unwrap_or(0);
             if used > limits.hello.memory_bytes {

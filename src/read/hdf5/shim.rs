@@ -27,6 +27,10 @@ const MAX_VALUES: usize = 1 << 32;
 
 /// Reads of fewer values than this leave the bulk path alone.
 const FEW_VALUES: usize = 1_000;
+/// Attributes of more values than this are damaged.
+const MAX_ATTRIBUTE: usize = 1 << 16;
+/// Arrays of fewer bytes than this need not prove that the file holds them.
+const MODEST_BYTES: u64 = 16 << 20;
 /// Columns of references longer than this are no table's.
 const MAX_REFERENCES: usize = 1 << 24;
 
@@ -243,20 +247,18 @@ impl File {
 
     /// All texts of an attribute.
     pub fn text_attributes(&self, path: &str, name: &str) -> Option<Vec<String>> {
-        let attribute = self.location(path)?.attr(name).ok()?;
-        texts_of(&attribute).ok()
+        texts_of(&*attribute(&self.location(path)?, name)?).ok()
     }
 
     /// A numeric attribute; a list's first.
     pub fn number_attribute(&self, path: &str, name: &str) -> Option<f64> {
-        let attribute = self.location(path)?.attr(name).ok()?;
-        numbers_of(&attribute).ok()?.into_iter().next()
+        numbers_of(&*attribute(&self.location(path)?, name)?).ok()?.into_iter().next()
     }
 
     /// The path of what an attribute that is an object reference points to; `None` for a null reference.
     pub fn reference_attribute(&self, path: &str, name: &str) -> Option<String> {
         let location = self.location(path)?;
-        let attribute = location.attr(name).ok()?;
+        let attribute = attribute(&location, name)?;
         let reference = attribute.read_raw::<ObjectReference1>().ok()?.into_iter().next()?;
         let target = match location.dereference(&reference).ok()? {
             ReferencedObject::Group(group) => group.name(),
@@ -334,13 +336,11 @@ impl Array {
     }
     /// A text attribute.
     pub fn text_attribute(&self, name: &str) -> Option<String> {
-        let attribute = self.dataset.attr(name).ok()?;
-        texts_of(&attribute).ok()?.into_iter().next()
+        texts_of(&*attribute(&self.dataset, name)?).ok()?.into_iter().next()
     }
     /// A numeric attribute.
     pub fn number_attribute(&self, name: &str) -> Option<f64> {
-        let attribute = self.dataset.attr(name).ok()?;
-        numbers_of(&attribute).ok()?.into_iter().next()
+        numbers_of(&*attribute(&self.dataset, name)?).ok()?.into_iter().next()
     }
     /// An error about this array.
     pub fn error(&self, kind: &str, what: impl Into<String>) -> ReadError {
@@ -484,8 +484,10 @@ impl Array {
                 .hint(hint));
         }
         let declared = (values as u64).saturating_mul(self.element_bytes() as u64);
-        let stored = self.stored_bytes();
-        if declared > (1 << 30) && declared / MAX_COMPRESSION > stored {
+        // A contiguous array counts as stored whether the file has its bytes or not.
+        let stored = || self.stored_bytes().min(std::fs::metadata(&self.file).map_or(u64::MAX, |about| about.len()));
+        if declared > MODEST_BYTES && declared / MAX_COMPRESSION > stored() {
+            let stored = stored();
             let what = format!("{values} values ({declared} bytes) are declared, but only {stored} bytes are stored");
             return Err(self.error("damaged", what).hint("the file was written incompletely: write or download it again"));
         }
@@ -501,6 +503,11 @@ impl Array {
         self.error("damaged", format!("HDF5 cannot read the values: {error}"))
             .hint("compare its checksum with the source and download it again")
     }
+}
+
+/// An attribute of a size that somebody may have meant.
+fn attribute(location: &Location, name: &str) -> Option<::hdf5::Attribute> {
+    location.attr(name).ok().filter(|attribute| attribute.size() <= MAX_ATTRIBUTE)
 }
 
 /// A path with its leading slash.

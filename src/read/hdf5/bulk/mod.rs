@@ -27,6 +27,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const BAND_BYTES: usize = 1 << 20;
 /// A contiguous row of more than this that is mostly not wanted is left to the library, which can seek inside it.
 const WIDE_ROW_BYTES: usize = 64 << 10;
+/// Rows whose cache lines stay near while all channels take their values from them.
+const SHARED_ROWS: usize = 64;
 /// An index of more chunks than this is left in the file (40 bytes a chunk).
 const MOST_CHUNKS: usize = 1 << 22;
 /// Deflate shrinks at most 1032 times, lzf 88: a chunk that declares more is damaged.
@@ -264,11 +266,11 @@ impl Bulk {
         let filled = tile.pieces.first().map_or(0, |piece| piece.into.len());
         let rest = (self.shape[axes.time] - tile.row / time * time).min(time) - filled;
         self.decoded(array, stored, keep || rest > 0, |bytes| {
-            for piece in &mut tile.pieces {
-                let (row, column) = (tile.row % time, columns[piece.at] % channel);
-                let (first, step) = if axes.time == 0 { (row * channel + column, channel) } else { (column * time + row, 1) };
-                self.number.gather(bytes, first, step, piece.into, |value| finish(piece.at, value));
-            }
+            let row = tile.row % time;
+            self.scatter(bytes, &mut tile.pieces, axes, finish, |at| match axes.time {
+                0 => (row * channel + columns[at] % channel, channel),
+                _ => (columns[at] % channel * time + row, 1),
+            });
         })
     }
 
@@ -298,12 +300,32 @@ impl Bulk {
             self.source
                 .read_exact_at(&mut scratch.bytes, address)
                 .map_err(|error| array.error("io", format!("{} bytes at byte {address} cannot be read ({error})", length * bytes)))?;
-            for piece in &mut tile.pieces {
-                let skip = if axes.time == 0 { columns[piece.at] - low } else { 0 };
-                self.number.gather(&scratch.bytes, skip, step, piece.into, |value| finish(piece.at, value));
-            }
+            let Scratch { bytes, .. } = scratch;
+            self.scatter(bytes, &mut tile.pieces, axes, finish, |at| (if axes.time == 0 { columns[at] - low } else { 0 }, step));
             Ok(())
         })
+    }
+
+    /// Values of a chunk to their places; `place` tells a column's first element and the step to the next.
+    ///
+    /// Where channels lie side by side, a few rows of all of them are done before the next rows: they share cache lines.
+    fn scatter(
+        &self,
+        bytes: &[u8],
+        pieces: &mut [Piece<'_>],
+        axes: Axes,
+        finish: &(impl Fn(usize, f64) -> f64 + Sync),
+        place: impl Fn(usize) -> (usize, usize),
+    ) {
+        let n = pieces.first().map_or(0, |piece| piece.into.len());
+        let rows = if axes.time == 0 && pieces.len() > 1 { SHARED_ROWS } else { n.max(1) };
+        for row in (0..n).step_by(rows) {
+            for piece in pieces.iter_mut() {
+                let (first, step) = place(piece.at);
+                let into = &mut piece.into[row..(row + rows).min(n)];
+                self.number.gather(bytes, first + row * step, step, into, |value| finish(piece.at, value));
+            }
+        }
     }
 
     /// A chunk's values, from the cache or the file.
