@@ -26,12 +26,23 @@ enum Unit {
 #[derive(Debug)]
 pub struct Marks(Vec<Unit>);
 
+/// What a pass over the kept units tells.
+#[derive(Debug)]
+pub struct Looked {
+    /// By which windows are found.
+    pub marks: Marks,
+    /// The earliest and latest spike.
+    pub ends: Option<(f64, f64)>,
+    /// What had to be mended.
+    pub mended: Mended,
+}
+
 impl Marks {
-    /// Looks through `kept` units (increasing). Also answers the earliest and latest spike, and what had to be mended.
+    /// Looks through `kept` units (increasing).
     ///
     /// # Errors
     /// As [`Source::load`].
-    pub fn of(source: &Source, kept: &[usize]) -> Result<(Self, Option<(f64, f64)>, Mended), ReadError> {
+    pub fn of(source: &Source, kept: &[usize]) -> Result<Looked, ReadError> {
         let mut units = Vec::with_capacity(kept.len());
         let mut mended = Mended::default();
         let mut ends: Option<(f64, f64)> = None;
@@ -56,7 +67,7 @@ impl Marks {
             }
             rest = later;
         }
-        Ok((Self(units), ends, mended))
+        Ok(Looked { marks: Self(units), ends, mended })
     }
 
     /// The spikes of each unit in a window.

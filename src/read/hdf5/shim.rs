@@ -133,18 +133,24 @@ impl Element {
 pub struct Array {
     pub(super) dataset: ::hdf5::Dataset,
     pub(super) file: PathBuf,
-    /// How it is read past the library, once somebody asked for many values.
-    bulk: OnceLock<Option<Bulk>>,
-    /// Bytes stored: the library adds up all chunks to tell.
-    stored: OnceLock<u64>,
-    /// The filters: asked for before every read.
-    filters: OnceLock<Vec<FilterStep>>,
+    lazy: Box<Lazy>,
     /// Its path in the file.
     pub path: String,
     /// Its shape; empty for a scalar.
     pub shape: Vec<usize>,
     /// Its elements.
     pub element: Element,
+}
+
+/// What is found out about an array when it is first asked for.
+#[derive(Debug, Default)]
+struct Lazy {
+    /// How it is read past the library, once somebody asked for many values.
+    bulk: OnceLock<Option<Bulk>>,
+    /// Bytes stored: the library adds up all chunks to tell.
+    stored: OnceLock<u64>,
+    /// The filters: asked for before every read.
+    filters: OnceLock<Vec<FilterStep>>,
 }
 
 /// One step of a filter pipeline.
@@ -197,8 +203,7 @@ impl File {
         let dataset = self.inner.dataset(path).ok()?;
         let shape = dataset.get_shape().ok()?;
         let element = dataset.dtype().map_or(Element::Other, |dtype| Element::of(&dtype));
-        let (bulk, stored, filters) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Some(Array { dataset, file: self.path.clone(), bulk, stored, filters, path: absolute(path), shape, element })
+        Some(Array { dataset, file: self.path.clone(), lazy: Box::default(), path: absolute(path), shape, element })
     }
 
     /// Whether there is a group at `path`.
@@ -324,7 +329,7 @@ impl Array {
     }
     /// Bytes that the values take in the file, compressed.
     pub fn stored_bytes(&self) -> u64 {
-        *self.stored.get_or_init(|| self.dataset.storage_size())
+        *self.lazy.stored.get_or_init(|| self.dataset.storage_size())
     }
     /// The filter pipeline in the order of writing.
     pub fn filters(&self) -> Vec<FilterStep> {
@@ -332,7 +337,7 @@ impl Array {
             let pipeline = self.dataset.dcpl().and_then(|plist| plist.get_filters()).unwrap_or_default();
             pipeline.iter().map(|step| FilterStep { id: step.id(), name: filter_name(step.id()), available: step.is_available() }).collect()
         };
-        self.filters.get_or_init(read).clone()
+        self.lazy.filters.get_or_init(read).clone()
     }
     /// A text attribute.
     pub fn text_attribute(&self, name: &str) -> Option<String> {
@@ -456,10 +461,10 @@ impl Array {
 
     /// A few values are not worth finding out where all chunks are, unless that is known already.
     fn bulk(&self, values: usize) -> Option<&Bulk> {
-        if values < FEW_VALUES && self.bulk.get().is_none() {
+        if values < FEW_VALUES && self.lazy.bulk.get().is_none() {
             return None;
         }
-        self.bulk.get_or_init(|| Bulk::of(self)).as_ref()
+        self.lazy.bulk.get_or_init(|| Bulk::of(self)).as_ref()
     }
 
     fn slab<T: H5Type>(&self, ranges: &[Range<usize>]) -> ::hdf5::Result<Vec<T>> {

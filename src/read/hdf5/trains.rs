@@ -3,7 +3,7 @@
 //! Spikes are read in few long stretches and sliced in memory: thousands of small reads are slower than one large one.
 
 use super::bulk::cache;
-use super::marks::Marks;
+use super::marks::{Looked, Marks};
 use super::shim::Array;
 use crate::data::{Content, Span, SpikeTrain, Spikes};
 use crate::read::{Channel, ReadError};
@@ -235,7 +235,7 @@ impl Trains {
             return Ok(Vec::new());
         }
         let (loaded, ends, mended) = if self.stays_in_file() {
-            let (marks, ends, mended) = Marks::of(&self.source, &self.kept)?;
+            let Looked { marks, ends, mended } = Marks::of(&self.source, &self.kept)?;
             (Loaded::Marked(marks), ends, mended)
         } else {
             let mut mended = Mended::default();
