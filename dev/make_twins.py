@@ -233,6 +233,46 @@ def random_matrices():
     FACTS["random.h5"] = cases
 
 
+def bulk_arrays():
+    """Random arrays in all the ways that HDF5 stores them: bulk reads must equal libhdf5's, and both h5py's (the checks)."""
+    rng = np.random.default_rng(20)
+    kinds = ["<i2", "<i2", "<f4", "<f8", "<f8", "<u2", "<i4", "<u4", "<i8", "<u8", "i1", "u1", ">i2", ">f8", ">f4", "<f2"]
+    filters = [{}, {"compression": "gzip"}, {"compression": "gzip", "shuffle": True}, {"compression": "lzf", "shuffle": True},
+               {"compression": "lzf"}, {"compression": "gzip", "shuffle": True, "fletcher32": True}, {"fletcher32": True},
+               {"shuffle": True}, {"scaleoffset": 0}]
+    cases = []
+    for name, how in (("bulk.h5", {}), ("bulk_latest.h5", {"libver": "latest"}), ("bulk_userblock.h5", {"userblock_size": 512})):
+        with h5py.File(os.path.join(OUT, name), "w", **how) as f:
+            for at in range(72):
+                kind = np.dtype(kinds[at % len(kinds)])
+                shape = tuple(int(n) for n in rng.integers(1, [2, 4000] if at % 3 == 0 else [400, 30]))
+                shape = shape[1:] if at % 3 == 0 else shape
+                data = rng.integers(0, 100, shape) if kind.kind in "iu" else rng.normal(size=shape) * 1e3
+                data = data.astype(kind)
+                data.ravel()[:: 7] = (np.iinfo(kind).max if kind.kind in "iu" else min(1e30, float(np.finfo(kind).max)))
+                layout = {}
+                if at % 5:
+                    layout = {"chunks": tuple(int(rng.integers(1, n + 1)) for n in shape), "maxshape": (None,) + shape[1:] if at % 4 == 0 else None}
+                    layout.update(filters[int(rng.integers(len(filters)))] if at % 7 else filters[2])
+                    if kind.kind == "f":
+                        layout.pop("scaleoffset", None)
+                sparse = layout and at % 11 == 0
+                d = f.create_dataset(f"d{at}", shape, kind, fillvalue=3, **layout)
+                if sparse:
+                    half = shape[0] // 2
+                    d[:half] = data[:half]
+                else:
+                    d[...] = data
+                if layout.get("maxshape"):
+                    d.resize(shape[0] + 3, 0)
+                values = d[...].astype("f8").ravel()
+                weights = np.arange(1, values.size + 1) % 97
+                cases.append({"file": name, "path": f"/d{at}", "check": float((values * weights).sum())})
+    FACTS["bulk"] = cases
+    with h5py.File(os.path.join(OUT, "bulk_damage.h5"), "w") as f:
+        f.create_dataset("gzip", data=np.cumsum(rng.integers(-3, 4, 3000)).astype("<i4"), chunks=(1000,), compression="gzip", compression_opts=4)
+
+
 def big():
     """Full-size files for timings (not part of the tests): sizes of an Allen session and of an hour of probe LFP."""
     rng = np.random.default_rng(0)
@@ -265,6 +305,7 @@ broken_clocks()
 units_of_all_kinds()
 plain()
 random_matrices()
+bulk_arrays()
 with open(os.path.join(OUT, "facts.json"), "w") as out:
     json.dump(FACTS, out, indent=1)
 if "--big" in sys.argv:

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tcs_batch::fetch::{Fetcher, readable_bytes};
 use tcs_batch::job::remote::resolve;
 use tcs_batch::read::{self, Inspection, SeriesSummary};
+use tcs_batch::run::look;
 
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
@@ -82,12 +83,7 @@ fn local(file: &Path, args: &InspectArgs) -> u8 {
         eprintln!("error: {}: there is no such file", file.display());
         return exit::USAGE;
     }
-    let Some(format) = read::format_of(file) else {
-        let names: Vec<&str> = read::READERS.iter().map(|format| format.name).collect();
-        eprintln!("error: {}: not a format that this tool knows ({})", file.display(), names.join(", "));
-        return exit::USAGE;
-    };
-    match (format.inspect)(file) {
+    match look::inspect(file) {
         Ok(inspection) => shown(&inspection, args),
         Err(error) => {
             eprintln!("error: {error}");

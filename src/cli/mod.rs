@@ -92,6 +92,9 @@ enum Verb {
     /// Computes units for a run; started by it
     #[command(hide = true)]
     Worker,
+    /// Looks at one recording for `inspect`; started by it
+    #[command(hide = true)]
+    Look,
     /// The CPUs and GPUs that a run would use (not available yet)
     #[command(after_help = "Example:  tcs-batch devices --json")]
     Devices(Later),
@@ -129,15 +132,21 @@ pub fn main() -> ExitCode {
         Verb::Datasets(args) => datasets::run(&args, cli.quiet),
         Verb::Submit(args) => submit::run(&args, cli.quiet),
         Verb::Devices(_) => later("devices"),
-        Verb::Worker => match tcs_batch::run::worker::main() {
-            Ok(()) => exit::OK,
-            Err(error) => {
-                eprintln!("error: worker: {error}");
-                exit::INTERNAL
-            }
-        },
+        Verb::Worker => process(tcs_batch::run::worker::main()),
+        Verb::Look => process(tcs_batch::run::look::main()),
     };
     ExitCode::from(code)
+}
+
+/// The end of a process that another of ours has started.
+fn process(ended: std::io::Result<()>) -> u8 {
+    match ended {
+        Ok(()) => exit::OK,
+        Err(error) => {
+            eprintln!("error: worker: {error}");
+            exit::INTERNAL
+        }
+    }
 }
 
 fn start_log(cli: &Cli) {

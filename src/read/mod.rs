@@ -199,7 +199,7 @@ impl ReadError {
 }
 
 /// What `inspect` prints (contract, section 1); parts that a file lacks are null or empty.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Inspection {
     /// The file's path as given.
     pub file: String,
@@ -222,7 +222,7 @@ pub struct Inspection {
 }
 
 /// The session of an NWB file.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Session {
     /// `/identifier`.
     pub identifier: Option<String>,
@@ -233,7 +233,7 @@ pub struct Session {
 }
 
 /// A units table.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct UnitsSummary {
     /// Number of units.
     pub count: usize,
@@ -248,7 +248,7 @@ pub struct UnitsSummary {
 }
 
 /// One series or array.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SeriesSummary {
     /// Path inside the file; empty for a file that is one array.
     pub path: String,
@@ -276,7 +276,7 @@ pub struct SeriesSummary {
 }
 
 /// An electrodes table.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ElectrodesSummary {
     /// Number of electrodes.
     pub count: usize,
@@ -285,7 +285,7 @@ pub struct ElectrodesSummary {
 }
 
 /// An interval table.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct TableSummary {
     /// Path inside the file.
     pub path: String,
@@ -296,7 +296,7 @@ pub struct TableSummary {
 }
 
 /// Something wrong with a file that does not stop it from being listed.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Problem {
     /// Path inside the file.
     pub path: String,

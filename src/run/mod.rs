@@ -7,6 +7,7 @@ pub mod fetching;
 pub mod inputs;
 mod judge;
 mod keep;
+pub mod look;
 mod manifest;
 pub mod merge;
 pub mod part;
@@ -37,6 +38,9 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 use store::{Store, Stored};
+
+/// Computing time that opening one dataset may take.
+const PLAN_CPU: Duration = Duration::from_secs(120);
 
 /// What the command line decides.
 #[derive(Debug, Clone)]
@@ -270,7 +274,8 @@ pub fn plan(job: &Job) -> Plan {
 }
 
 fn plan_of(job: &Job, sources: &fetching::Sources) -> Plan {
-    let mut worker = Tended::new(Limits { stream: sources.stream(), ..Limits::of(job, 1, job.run.retries) });
+    // Opening reads headers; a file on which the library runs in circles must not use up the time of a unit.
+    let mut worker = Tended::new(Limits { cpu: Some(PLAN_CPU), stream: sources.stream(), ..Limits::of(job, 1, job.run.retries) });
     let mut plan = Plan { units: Vec::new(), headers: Vec::new() };
     for (index, dataset) in job.datasets.iter().enumerate() {
         if let Some(problem) = sources.problem(index) {

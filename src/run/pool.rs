@@ -86,6 +86,8 @@ pub struct Limits {
     pub hello: Hello,
     /// Longest a request may take.
     pub timeout: Duration,
+    /// Computing time that a request may take, where that is bounded too (Linux).
+    pub cpu: Option<Duration>,
     /// Attempts beyond the first.
     pub retries: u32,
     /// Memory of all workers together, bytes.
@@ -104,16 +106,22 @@ pub fn memory_bytes(job: &Job) -> u64 {
 impl Limits {
     /// The limits of a job run by `n` workers: each gets its share of the cores.
     pub fn of(job: &Job, n: usize, retries: u32) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let hello = Hello {
             job: job.source.path().to_owned(),
             overrides: job.source.overrides().map(str::to_owned).collect(),
             hash: job.hash.clone(),
+            memory_bytes: memory_bytes(job) / n.max(1) as u64,
         };
         // A timeout beyond what a Duration holds is no timeout.
         let timeout = Duration::try_from_secs_f64(job.run.unit_timeout_s).unwrap_or(Duration::MAX);
-        Self { hello, timeout, retries, memory_bytes: memory_bytes(job), threads: (cores / n.max(1)).max(1), stream: None }
+        let threads = (cores() / n.max(1)).max(1);
+        Self { hello, timeout, cpu: None, retries, memory_bytes: memory_bytes(job), threads, stream: None }
     }
+}
+
+/// Cores of this machine.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Starts `n` workers over `budget`; each ends when no unit is left or nobody listens.
@@ -152,7 +160,8 @@ pub struct Tended {
     process: Option<Process>,
 }
 
-struct Process {
+/// A process of this program that answers in frames.
+pub struct Process {
     child: Child,
     input: ChildStdin,
     answers: Receiver<io::Result<Option<Answer>>>,
@@ -263,6 +272,19 @@ fn problem(kind: &str, message: String) -> Problem {
 
 impl Process {
     fn start(limits: &Limits) -> Result<Self, Problem> {
+        let mut process = Self::spawn("worker", limits)?;
+        match process.wait(limits, limits.memory_bytes)? {
+            Answer::Ready => Ok(process),
+            Answer::Refused(why) => Err(problem("worker", format!("the worker refused the job: {why}"))),
+            _ => Err(problem("crash", "the worker process did not say that it is ready".into())),
+        }
+    }
+
+    /// Starts this program with a hidden verb and tells it the `hello` of the limits.
+    ///
+    /// # Errors
+    /// `crash` when it cannot be started.
+    pub fn spawn(verb: &str, limits: &Limits) -> Result<Self, Problem> {
         let failed = |error: io::Error| problem("crash", format!("a worker process cannot be started ({error})"));
         let program = std::env::current_exe().map_err(failed)?;
         let mut command = Command::new(program);
@@ -273,7 +295,7 @@ impl Process {
             command.env(crate::job::plan::STREAM, folder);
         }
         let mut child = command
-            .arg("worker")
+            .arg(verb)
             .env("RAYON_NUM_THREADS", limits.threads.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -294,17 +316,16 @@ impl Process {
                 }
             }
         });
-        let mut process = Self { child, input, answers, ahead: 0 };
-        match process.wait(limits, limits.memory_bytes)? {
-            Answer::Ready => Ok(process),
-            Answer::Refused(why) => Err(problem("worker", format!("the worker refused the job: {why}"))),
-            _ => Err(problem("crash", "the worker process did not say that it is ready".into())),
-        }
+        Ok(Self { child, input, answers, ahead: 0 })
     }
 
     /// The next answer, within the time and memory allowed.
-    fn wait(&mut self, limits: &Limits, memory_bytes: u64) -> Result<Answer, Problem> {
+    ///
+    /// # Errors
+    /// `crash`, `timeout` or `memory`.
+    pub fn wait(&mut self, limits: &Limits, memory_bytes: u64) -> Result<Answer, Problem> {
         let started = Instant::now();
+        let before = limits.cpu.and_then(|_| cpu_time(self.child.id())).unwrap_or_default();
         loop {
             match self.answers.recv_timeout(TICK) {
                 Ok(Ok(Some(answer))) => return Ok(answer),
@@ -314,6 +335,10 @@ impl Process {
             if started.elapsed() > limits.timeout {
                 let message =
                     format!("took longer than {} s; raise `run.unit_timeout_s`, or cut smaller windows", limits.timeout.as_secs_f64());
+                return Err(problem("timeout", message));
+            }
+            if limits.cpu.is_some_and(|most| cpu_time(self.child.id()).unwrap_or_default().saturating_sub(before) > most) {
+                let message = "took too long to open: the recording may be damaged so that its library runs in circles".into();
                 return Err(problem("timeout", message));
             }
             let used = resident_bytes(self.child.id()).unwrap_or(0);
@@ -369,4 +394,13 @@ fn resident_bytes(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// Time that a process has computed, all threads together (in ticks of 10 ms, as on every Linux).
+fn cpu_time(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold spaces; user and system time are fields 14 and 15, the 12th and 13th after it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    Some(Duration::from_millis(10 * (ticks()? + ticks()?)))
 }

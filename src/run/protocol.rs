@@ -2,7 +2,7 @@
 
 use super::part::{Part, Wanted};
 use crate::job::plan::{Problem, Unit};
-use crate::read::{Header, ReadError};
+use crate::read::{Header, Inspection, ReadError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
@@ -15,12 +15,14 @@ const MOST_BYTES: u64 = 1 << 36;
 /// What a worker is told first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
-    /// The job file.
+    /// The job file; the recording for a process that only looks at one.
     pub job: PathBuf,
     /// What is laid over it.
     pub overrides: Vec<String>,
     /// Hash of the job as the coordinator read it; a worker that reads another refuses.
     pub hash: String,
+    /// An even share of the memory, bytes: what caches are measured by.
+    pub memory_bytes: u64,
 }
 
 /// What a worker is asked.
@@ -46,6 +48,8 @@ pub enum Answer {
     Ready,
     /// It cannot work; why.
     Refused(String),
+    /// What a file holds (`inspect`).
+    Inspected(Box<Result<Inspection, ReadError>>),
     /// The units of a dataset, and what is known of it.
     Planned {
         /// Its units.

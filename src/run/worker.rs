@@ -7,7 +7,7 @@ use super::stages::Stages;
 use super::unit;
 use crate::job::plan::{self, Problem, Unit};
 use crate::job::{self, Job};
-use crate::read::Reader;
+use crate::read::{self, Reader};
 use std::collections::HashMap;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -28,6 +28,7 @@ pub fn main() -> io::Result<()> {
         Ok(_) => return protocol::send(&mut output, &Answer::Refused("the job file changed while it was run".into())),
         Err(error) => return protocol::send(&mut output, &Answer::Refused(error.to_string())),
     };
+    read::hdf5::set_memory_share(hello.memory_bytes);
     protocol::send(&mut output, &Answer::Ready)?;
     let mut worker = Worker { job, open: HashMap::new() };
     for request in requests() {

@@ -1,5 +1,6 @@
 //! The integration tests, in one binary: linking HDF5 and polars once is enough.
 
+mod bulk;
 mod cli;
 mod compare;
 mod datasets;
@@ -7,6 +8,7 @@ mod faults;
 mod fetch;
 mod files;
 mod fixture;
+mod fuzz;
 mod messages;
 mod metrics;
 mod nwb;

@@ -58,6 +58,10 @@ impl Matrix {
         let n_rows = rows.len();
         self.data.check(n_rows.saturating_mul(self.columns.len().max(1)))?;
         let mut values = vec![0.0; n_rows * self.columns.len()];
+        let finish = |channel: usize, raw: f64| raw * self.scale[channel] + self.offset;
+        if self.data.columns(rows.clone(), &self.columns, self.layout, &mut values, finish)? {
+            return Ok(values);
+        }
         for run in self.runs() {
             let columns = self.columns[run.start]..self.columns[run.end - 1] + 1;
             for block in self.blocks(&rows, columns.len()) {
@@ -136,7 +140,7 @@ impl Matrix {
     /// # Errors
     /// As [`File::open`], and `damaged` when the array is gone.
     pub fn with_cache(self, file: File) -> Result<(Self, File), ReadError> {
-        let Some((rows, columns)) = self.chunk() else { return Ok((self, file)) };
+        let Some((rows, columns)) = self.chunk().filter(|_| !self.data.is_bulk()) else { return Ok((self, file)) };
         let across = channels(&self.data.shape, self.layout).div_ceil(columns.max(1));
         let row_of_chunks = rows.saturating_mul(columns).saturating_mul(self.data.element_bytes()).saturating_mul(across);
         let bytes = row_of_chunks.saturating_mul(2).min(LARGEST_CACHE);

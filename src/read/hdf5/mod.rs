@@ -1,11 +1,14 @@
 //! Plain HDF5: a matrix as series, points or distances, or a group of arrays as spike trains.
 
+mod bulk;
 mod failure;
+mod marks;
 mod matrix;
 mod shim;
 pub mod trace;
 mod trains;
 
+pub use bulk::cache::set_memory_share;
 pub use matrix::{Layout, Matrix, channels, samples, series};
 pub use shim::{Array, Element, File, FilterStep, Kind, Member, absolute, join};
 pub use trains::{Source, Trains, extremes, ranges, span_of};

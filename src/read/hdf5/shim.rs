@@ -4,7 +4,9 @@
 //! Opening never locks the file (read-only and network mounts refuse locks) and never prints HDF5's own error stack.
 //! Nothing is read but what is asked for, and sizes are checked against what the file stores before memory is taken.
 
+use super::bulk::Bulk;
 use super::failure::{filter_name, open_error, readable_size};
+use super::matrix::Layout;
 use crate::read::ReadError;
 use ::hdf5::plist::file_access::LogFlags;
 use ::hdf5::types::{FixedAscii, FixedUnicode, FloatSize, IntSize, TypeDescriptor, VarLenAscii, VarLenUnicode};
@@ -13,6 +15,7 @@ use ndarray::IxDyn;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Chunk cache of a file that nobody asked more for, bytes a dataset: enough for 87 chunks of (47320, 1) float32 (Allen LFP).
 const CHUNK_CACHE: usize = 32 << 20;
@@ -23,6 +26,12 @@ const MAX_COMPRESSION: u64 = 1_100;
 /// No single read takes more memory than this many values (32 GiB as `f64`).
 const MAX_VALUES: usize = 1 << 32;
 
+/// Reads of fewer values than this leave the bulk path alone.
+const FEW_VALUES: usize = 1_000;
+/// Attributes of more values than this are damaged.
+const MAX_ATTRIBUTE: usize = 1 << 16;
+/// Arrays of fewer bytes than this need not prove that the file holds them.
+const MODEST_BYTES: u64 = 16 << 20;
 /// Columns of references longer than this are no table's.
 const MAX_REFERENCES: usize = 1 << 24;
 
@@ -123,14 +132,26 @@ impl Element {
 /// An array of a file: its shape and type are known, its values unread.
 #[derive(Debug)]
 pub struct Array {
-    dataset: ::hdf5::Dataset,
-    file: PathBuf,
+    pub(super) dataset: ::hdf5::Dataset,
+    pub(super) file: PathBuf,
+    lazy: Box<Lazy>,
     /// Its path in the file.
     pub path: String,
     /// Its shape; empty for a scalar.
     pub shape: Vec<usize>,
     /// Its elements.
     pub element: Element,
+}
+
+/// What is found out about an array when it is first asked for.
+#[derive(Debug, Default)]
+struct Lazy {
+    /// How it is read past the library, once somebody asked for many values.
+    bulk: OnceLock<Option<Bulk>>,
+    /// Bytes stored: the library adds up all chunks to tell.
+    stored: OnceLock<u64>,
+    /// The filters: asked for before every read.
+    filters: OnceLock<Vec<FilterStep>>,
 }
 
 /// One step of a filter pipeline.
@@ -189,7 +210,7 @@ impl File {
         let dataset = self.inner.dataset(path).ok()?;
         let shape = dataset.get_shape().ok()?;
         let element = dataset.dtype().map_or(Element::Other, |dtype| Element::of(&dtype));
-        Some(Array { dataset, file: self.path.clone(), path: absolute(path), shape, element })
+        Some(Array { dataset, file: self.path.clone(), lazy: Box::default(), path: absolute(path), shape, element })
     }
 
     /// Whether there is a group at `path`.
@@ -231,22 +252,25 @@ impl File {
         self.text_attributes(path, name)?.into_iter().next()
     }
 
+    /// Whether the group or array at `path` has an attribute; its value is not read.
+    pub fn has_attribute(&self, path: &str, name: &str) -> bool {
+        self.location(path).is_some_and(|location| location.attr(name).is_ok())
+    }
+
     /// All texts of an attribute.
     pub fn text_attributes(&self, path: &str, name: &str) -> Option<Vec<String>> {
-        let attribute = self.location(path)?.attr(name).ok()?;
-        texts_of(&attribute).ok()
+        texts_of(&*attribute(&self.location(path)?, name)?).ok()
     }
 
     /// A numeric attribute; a list's first.
     pub fn number_attribute(&self, path: &str, name: &str) -> Option<f64> {
-        let attribute = self.location(path)?.attr(name).ok()?;
-        numbers_of(&attribute).ok()?.into_iter().next()
+        numbers_of(&*attribute(&self.location(path)?, name)?).ok()?.into_iter().next()
     }
 
     /// The path of what an attribute that is an object reference points to; `None` for a null reference.
     pub fn reference_attribute(&self, path: &str, name: &str) -> Option<String> {
         let location = self.location(path)?;
-        let attribute = location.attr(name).ok()?;
+        let attribute = attribute(&location, name)?;
         let reference = attribute.read_raw::<ObjectReference1>().ok()?.into_iter().next()?;
         let target = match location.dereference(&reference).ok()? {
             ReferencedObject::Group(group) => group.name(),
@@ -296,7 +320,7 @@ impl File {
 impl Array {
     /// Number of elements.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |n, &length| n.saturating_mul(length))
     }
     /// Whether it has no element.
     pub fn is_empty(&self) -> bool {
@@ -312,22 +336,23 @@ impl Array {
     }
     /// Bytes that the values take in the file, compressed.
     pub fn stored_bytes(&self) -> u64 {
-        self.dataset.storage_size()
+        *self.lazy.stored.get_or_init(|| self.dataset.storage_size())
     }
     /// The filter pipeline in the order of writing.
     pub fn filters(&self) -> Vec<FilterStep> {
-        let pipeline = self.dataset.dcpl().and_then(|plist| plist.get_filters()).unwrap_or_default();
-        pipeline.iter().map(|step| FilterStep { id: step.id(), name: filter_name(step.id()), available: step.is_available() }).collect()
+        let read = || {
+            let pipeline = self.dataset.dcpl().and_then(|plist| plist.get_filters()).unwrap_or_default();
+            pipeline.iter().map(|step| FilterStep { id: step.id(), name: filter_name(step.id()), available: step.is_available() }).collect()
+        };
+        self.lazy.filters.get_or_init(read).clone()
     }
     /// A text attribute.
     pub fn text_attribute(&self, name: &str) -> Option<String> {
-        let attribute = self.dataset.attr(name).ok()?;
-        texts_of(&attribute).ok()?.into_iter().next()
+        texts_of(&*attribute(&self.dataset, name)?).ok()?.into_iter().next()
     }
     /// A numeric attribute.
     pub fn number_attribute(&self, name: &str) -> Option<f64> {
-        let attribute = self.dataset.attr(name).ok()?;
-        numbers_of(&attribute).ok()?.into_iter().next()
+        numbers_of(&*attribute(&self.dataset, name)?).ok()?.into_iter().next()
     }
     /// An error about this array.
     pub fn error(&self, kind: &str, what: impl Into<String>) -> ReadError {
@@ -340,6 +365,9 @@ impl Array {
     /// `unsupported` filter or type, `damaged`.
     pub fn numbers(&self) -> Result<Vec<f64>, ReadError> {
         self.check(self.len())?;
+        if let Some(values) = self.stretch(0..self.len())? {
+            return Ok(values);
+        }
         numbers_of(&self.dataset).map_err(|error| self.damaged(&error))
     }
 
@@ -367,6 +395,19 @@ impl Array {
     /// As [`Array::numbers`].
     pub fn block(&self, ranges: &[Range<usize>]) -> Result<Vec<f64>, ReadError> {
         self.check(ranges.iter().map(ExactSizeIterator::len).product())?;
+        if let [range] = ranges
+            && let Some(values) = self.stretch(range.clone())?
+        {
+            return Ok(values);
+        }
+        self.block_by_library(ranges)
+    }
+
+    /// The same by libhdf5 alone: what bulk reads are held against.
+    ///
+    /// # Errors
+    /// As [`Array::numbers`].
+    pub fn block_by_library(&self, ranges: &[Range<usize>]) -> Result<Vec<f64>, ReadError> {
         // Narrow types travel narrow and widen here: HDF5's own conversion works in small steps and is several times slower.
         match self.element {
             Element::Int(2) => self.slab::<i16>(ranges).map(|values| values.into_iter().map(f64::from).collect()),
@@ -385,9 +426,52 @@ impl Array {
         if at.is_empty() {
             return Ok(Vec::new());
         }
+        if let Some(bulk) = self.bulk(at.len())
+            && let Some(values) = bulk.points(self, at)?
+        {
+            return Ok(values);
+        }
         let selection = Selection::from(ndarray::Array1::from(at.to_vec()));
         let values = self.dataset.read_slice_1d::<f64, _>(selection).map_err(|error| self.damaged(&error))?;
         Ok(values.into_raw_vec_and_offset().0)
+    }
+
+    /// `rows` of `columns` (increasing), column after column, past the library: in parallel, each value through `finish` with its
+    /// column's position in `columns`. `false` where that cannot be done; `out` is then unchanged or in part filled.
+    ///
+    /// # Errors
+    /// `damaged` or `truncated`, with the place of the chunk.
+    pub fn columns(
+        &self,
+        rows: Range<usize>,
+        columns: &[usize],
+        layout: Layout,
+        out: &mut [f64],
+        finish: impl Fn(usize, f64) -> f64 + Sync,
+    ) -> Result<bool, ReadError> {
+        self.bulk(out.len()).map_or(Ok(false), |bulk| bulk.read(self, (rows, columns), layout, out, finish))
+    }
+
+    /// Whether bulk reads go past the library.
+    pub fn is_bulk(&self) -> bool {
+        self.bulk(usize::MAX).is_some()
+    }
+
+    /// A stretch of a one-dimensional array past the library.
+    fn stretch(&self, range: Range<usize>) -> Result<Option<Vec<f64>>, ReadError> {
+        if self.shape.len() != 1 || range.is_empty() || self.bulk(range.len()).is_none() {
+            return Ok(None);
+        }
+        let mut values = vec![0.0; range.len()];
+        Ok(self.columns(range, &[0], Layout::TimeFirst, &mut values, |_, value| value)?.then_some(values))
+    }
+
+    /// A few values are not worth finding out where all chunks are, unless that is known already.
+    fn bulk(&self, values: usize) -> Option<&Bulk> {
+        if values < FEW_VALUES && self.lazy.bulk.get().is_none() {
+            return None;
+        }
+        self.lazy.bulk.get_or_init(|| Bulk::of(self)).as_ref()
     }
 
     fn slab<T: H5Type>(&self, ranges: &[Range<usize>]) -> ::hdf5::Result<Vec<T>> {
@@ -412,8 +496,10 @@ impl Array {
                 .hint(hint));
         }
         let declared = (values as u64).saturating_mul(self.element_bytes() as u64);
-        let stored = self.stored_bytes();
-        if declared > (1 << 30) && declared / MAX_COMPRESSION > stored {
+        // A contiguous array counts as stored whether the file has its bytes or not.
+        let stored = || self.stored_bytes().min(std::fs::metadata(&self.file).map_or(u64::MAX, |about| about.len()));
+        if declared > MODEST_BYTES && declared / MAX_COMPRESSION > stored() {
+            let stored = stored();
             let what = format!("{values} values ({declared} bytes) are declared, but only {stored} bytes are stored");
             return Err(self.error("damaged", what).hint("the file was written incompletely: write or download it again"));
         }
@@ -429,6 +515,11 @@ impl Array {
         self.error("damaged", format!("HDF5 cannot read the values: {error}"))
             .hint("compare its checksum with the source and download it again")
     }
+}
+
+/// An attribute of a size that somebody may have meant.
+fn attribute(location: &Location, name: &str) -> Option<::hdf5::Attribute> {
+    location.attr(name).ok().filter(|attribute| attribute.size() <= MAX_ATTRIBUTE)
 }
 
 /// A path with its leading slash.

@@ -2,6 +2,8 @@
 //!
 //! Spikes are read in few long stretches and sliced in memory: thousands of small reads are slower than one large one.
 
+use super::bulk::cache;
+use super::marks::{Looked, Marks};
 use super::shim::Array;
 use crate::data::{Content, Span, SpikeTrain, Spikes};
 use crate::read::{Channel, ReadError};
@@ -11,8 +13,8 @@ use std::ops::Range;
 pub const SMALL: usize = 64 << 20;
 /// Stretches of the ragged column that lie nearer than this (128 KiB) are read in one go.
 const NEAR: usize = 16 << 10;
-/// A stretch is at most this long (128 MiB) unless one unit has more: the copy into trains then adds little to the peak.
-const STRETCH: usize = 16 << 20;
+/// A stretch is at most this long (16 MiB) unless one unit has more: the copy into trains then adds little to the peak.
+const STRETCH: usize = 2 << 20;
 
 /// Where the spikes of each unit stand.
 #[derive(Debug)]
@@ -99,6 +101,23 @@ impl Source {
         Ok(trains)
     }
 
+    /// Part of a unit's spike times.
+    ///
+    /// # Errors
+    /// As [`Array::block`].
+    pub fn part(&self, unit: usize, part: Range<usize>) -> Result<Vec<f64>, ReadError> {
+        match self {
+            _ if part.is_empty() => Ok(Vec::new()),
+            Self::Separate(arrays) => arrays[unit].block(&[part]),
+            Self::Ragged { times, ranges } => times.block(&[ranges[unit].start + part.start..ranges[unit].start + part.end]),
+        }
+    }
+
+    /// Whether a few spikes can be read without decoding many.
+    fn is_contiguous(&self) -> bool {
+        matches!(self, Self::Ragged { times, .. } if times.chunks().is_none())
+    }
+
     /// Earliest and latest spike, from the first and last spike of each unit: exact where units are sorted.
     /// `None` without spikes, or when finding out would decompress more than `budget` bytes.
     ///
@@ -148,6 +167,48 @@ pub fn span_of(ends: Option<(f64, f64)>) -> Span {
     Span { start_s, stop_s: last.next_up() }
 }
 
+/// What was wrong with spike times and was put right.
+#[derive(Debug, Default)]
+pub struct Mended {
+    dropped: usize,
+    unsorted: usize,
+    negative: usize,
+}
+
+impl Mended {
+    /// Drops what is not finite and sorts; the answer is whether there was nothing to do.
+    pub fn mend(&mut self, times_s: &mut Vec<f64>) -> bool {
+        let before = times_s.len();
+        times_s.retain(|time| time.is_finite());
+        let (dropped, unsorted) = (before - times_s.len(), !times_s.is_sorted());
+        if unsorted {
+            times_s.sort_by(f64::total_cmp);
+        }
+        self.dropped += dropped;
+        self.unsorted += usize::from(unsorted);
+        self.negative += times_s.partition_point(|&time| time < 0.0);
+        dropped == 0 && !unsorted
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let said = [
+            (self.dropped, "spike times that are not finite were dropped"),
+            (self.unsorted, "units had unsorted spike times, which were sorted"),
+            (self.negative, "spikes come before time 0 and were kept"),
+        ];
+        said.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+    }
+}
+
+/// How the spikes are at hand once they were looked through.
+#[derive(Debug)]
+enum Loaded {
+    /// In memory.
+    Held(Vec<Vec<f64>>),
+    /// In the file, with marks to find them by.
+    Marked(Marks),
+}
+
 /// The kept units of a file.
 #[derive(Debug)]
 pub struct Trains {
@@ -155,7 +216,7 @@ pub struct Trains {
     kept: Vec<usize>,
     channels: Vec<Channel>,
     span: Span,
-    loaded: Option<Vec<SpikeTrain>>,
+    loaded: Option<Loaded>,
 }
 
 impl Trains {
@@ -164,7 +225,7 @@ impl Trains {
         Self { source, kept, channels, span, loaded: None }
     }
 
-    /// Reads the spikes if they are not in memory yet: sorts what is unsorted and drops what is not finite.
+    /// Looks through the spikes if that was not done yet: sorts what is unsorted and drops what is not finite.
     /// Answers what it had to mend.
     ///
     /// # Errors
@@ -173,30 +234,31 @@ impl Trains {
         if self.loaded.is_some() {
             return Ok(Vec::new());
         }
-        let (mut dropped, mut unsorted, mut negative) = (0, 0, 0);
-        let mut trains = Vec::with_capacity(self.kept.len());
-        for (mut times_s, channel) in self.source.load(&self.kept)?.into_iter().zip(&self.channels) {
-            let before = times_s.len();
-            times_s.retain(|time| time.is_finite());
-            dropped += before - times_s.len();
-            if !times_s.is_sorted() {
-                unsorted += 1;
-                times_s.sort_by(f64::total_cmp);
+        let (loaded, ends, mended) = if self.stays_in_file() {
+            let Looked { marks, ends, mended } = Marks::of(&self.source, &self.kept)?;
+            (Loaded::Marked(marks), ends, mended)
+        } else {
+            let mut mended = Mended::default();
+            let mut trains = self.source.load(&self.kept)?;
+            for times_s in &mut trains {
+                mended.mend(times_s);
             }
-            negative += times_s.partition_point(|&time| time < 0.0);
-            trains.push(SpikeTrain { id: channel.name.clone(), location: channel.location.clone(), times_s });
-        }
-        if let Some((low, high)) = extremes(trains.iter().flat_map(|train| train.times_s.first().into_iter().chain(train.times_s.last()))) {
+            let ends = extremes(trains.iter().flat_map(|times_s| times_s.first().into_iter().chain(times_s.last())));
+            (Loaded::Held(trains), ends, mended)
+        };
+        if let Some((low, high)) = ends {
             // Only the ends of each unit were looked at on opening; an unsorted unit may reach further.
             self.span = Span { start_s: self.span.start_s.min(low), stop_s: self.span.stop_s.max(high.next_up()) };
         }
-        self.loaded = Some(trains);
-        let said = [
-            (dropped, "spike times that are not finite were dropped"),
-            (unsorted, "units had unsorted spike times, which were sorted"),
-            (negative, "spikes come before time 0 and were kept"),
-        ];
-        Ok(said.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect())
+        self.loaded = Some(loaded);
+        Ok(mended.notes())
+    }
+
+    /// Small sessions are held in memory. Long ones stay in the file; where a window would have to decode the chunks of all units
+    /// anew, only when they are more than this process may keep.
+    fn stays_in_file(&self) -> bool {
+        let bytes = 8 * self.kept.iter().map(|&unit| self.source.count(unit)).sum::<usize>();
+        bytes > if self.source.is_contiguous() { SMALL } else { SMALL.max(2 * cache::limit()) }
     }
 
     /// The spikes of a window, or all.
@@ -204,19 +266,28 @@ impl Trains {
     /// # Errors
     /// `outside` when the window does not touch the recording; as [`Trains::load`].
     pub fn read(&self, span: Option<Span>, error: impl Fn(&str, String) -> ReadError) -> Result<Content, ReadError> {
-        let trains = self.loaded.as_deref().unwrap_or_default();
         let whole = self.span;
         let span = span.unwrap_or(whole);
         if span.start_s >= whole.stop_s || span.stop_s <= whole.start_s {
             let what = format!("the window from {} s to {} s lies outside the recording", span.start_s, span.stop_s);
             return Err(error("outside", what).hint(format!("it covers {} s to {} s", whole.start_s, whole.stop_s)));
         }
-        let cut = trains.iter().map(|train| {
-            let first = train.times_s.partition_point(|&time| time < span.start_s);
-            let last = train.times_s.partition_point(|&time| time < span.stop_s).max(first);
-            SpikeTrain { id: train.id.clone(), location: train.location.clone(), times_s: train.times_s[first..last].to_vec() }
-        });
-        Spikes::new(cut.collect(), span).map(Content::Spikes).map_err(|broken| error("bad-value", broken.to_string()))
+        let cut = match &self.loaded {
+            None => Vec::new(),
+            Some(Loaded::Marked(marks)) => marks.window(&self.source, span)?,
+            Some(Loaded::Held(trains)) => {
+                let inside = |times_s: &Vec<f64>| {
+                    let first = times_s.partition_point(|&time| time < span.start_s);
+                    let last = times_s.partition_point(|&time| time < span.stop_s).max(first);
+                    times_s[first..last].to_vec()
+                };
+                trains.iter().map(inside).collect()
+            }
+        };
+        let named =
+            |(times_s, channel): (Vec<f64>, &Channel)| SpikeTrain { id: channel.name.clone(), location: channel.location.clone(), times_s };
+        let cut = cut.into_iter().zip(&self.channels).map(named).collect();
+        Spikes::new(cut, span).map(Content::Spikes).map_err(|broken| error("bad-value", broken.to_string()))
     }
 
     /// The stretch that the spikes cover.

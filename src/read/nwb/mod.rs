@@ -31,7 +31,7 @@ pub static FORMAT: Format = Format {
 
 /// Whether an HDF5 file calls itself NWB: by its root attribute (2.x) or its `/nwb_version` dataset (1.x).
 pub fn is_nwb(path: &std::path::Path) -> bool {
-    File::open(path).is_ok_and(|file| file.text_attribute("/", "nwb_version").is_some() || file.array("/nwb_version").is_some())
+    File::open(path).is_ok_and(|file| file.has_attribute("/", "nwb_version") || file.array("/nwb_version").is_some())
 }
 
 enum Body {
