@@ -1,14 +1,14 @@
 //! `[[dataset]]`: what to read, how to prepare it, how to cut it.
 
+use super::filters::{Takes, filter};
 use super::{Dataset, Origin, Preparation, WindowRule};
 use crate::read::simulate::{self, MODELS};
-use crate::read::{self, Condition, Filter, Format, READERS, Request, SignalKind};
+use crate::read::{self, Filter, Format, READERS, Request, SignalKind};
 use crate::signal::control::Control;
 use crate::spec::{Section, number_of, suggest};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use toml::de::DeValue;
 
 /// All datasets, and the ids that stand for several (a glob's).
 #[derive(Default)]
@@ -88,6 +88,7 @@ fn dataset(section: &Section<'_>, base: &Path) -> Option<(String, Vec<Dataset>)>
     let signal = found.as_ref().map(|found| found.signal);
     let preparation = preparation(section, signal);
     let window = window(section, signal);
+    let keep_invalid = section.choice("invalid_times", &["skip", "keep"]) == Some("keep");
     let sha256 = section.string("sha256");
     if let Some(hash) = &sha256
         && !(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -106,6 +107,7 @@ fn dataset(section: &Section<'_>, base: &Path) -> Option<(String, Vec<Dataset>)>
         sha256: sha256.as_ref().map(|hash| hash.to_lowercase()),
         preparation: preparation.clone(),
         window: window.clone(),
+        keep_invalid,
         span: if section.raw("source").is_some() { section.span_of("source") } else { section.span() },
     };
     let all = match found.origins {
@@ -136,7 +138,7 @@ fn format_name(section: &Section<'_>) -> Option<&'static str> {
 }
 
 fn simulated(section: &Section<'_>) -> Option<Found> {
-    for key in ["source", "series", "units", "channels", "sampling_rate_hz", "sha256"] {
+    for key in ["source", "with", "series", "units", "channels", "sampling_rate_hz", "sha256"] {
         if section.raw(key).is_some() {
             section.error(
                 section.span_of(key),
@@ -181,11 +183,11 @@ fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, 
         }
     }
     let series = section.strings("series").unwrap_or_default();
-    let units = section.section("units").map(|table| filter(&table, false));
-    let channels = section.section("channels").map(|table| filter(&table, true));
+    let units = section.section("units").map(|table| filter(&table, Takes::Quality));
+    let channels = section.section("channels").map(|table| filter(&table, Takes::Every));
     let sampling_rate_hz = section.number_where("sampling_rate_hz", "greater than 0", |rate| rate > 0.0 && rate.is_finite());
     let source = section.required_string("source")?;
-    let paths = find_files(section, base, &source)?;
+    let paths = find_files(section, base, "source", &source)?;
     let format = match format? {
         "auto" => sniff(section, &paths[0].1)?,
         name => READERS.iter().find(|format| format.name == name)?,
@@ -226,12 +228,14 @@ fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, 
         let message = format!("`bandpass_hz` reaches {high} Hz, but half the sampling rate is {} Hz", rate / 2.0);
         section.error(section.span_of("bandpass_hz"), message, "");
     }
+    let with = further_files(section, base, format)?;
     let request = |path: &Path| Request {
         path: path.to_owned(),
+        with: with.clone(),
         signal,
         series: series.clone(),
-        units: units.clone().unwrap_or_else(|| Filter { conditions: Vec::new(), every: 1 }),
-        channels: channels.clone().unwrap_or_else(|| Filter { conditions: Vec::new(), every: 1 }),
+        units: units.clone().unwrap_or_else(|| Filter { every: 1, ..Filter::default() }),
+        channels: channels.clone().unwrap_or_else(|| Filter { every: 1, ..Filter::default() }),
         sampling_rate_hz,
     };
     let is_glob = source.contains(['*', '?', '[']);
@@ -257,8 +261,8 @@ pub fn name_of(signal: SignalKind) -> &'static str {
     }
 }
 
-fn find_files(section: &Section<'_>, base: &Path, source: &str) -> Option<Vec<(String, PathBuf)>> {
-    let span = section.span_of("source");
+fn find_files(section: &Section<'_>, base: &Path, key: &'static str, source: &str) -> Option<Vec<(String, PathBuf)>> {
+    let span = section.span_of(key);
     if let Some(scheme) = ["https://", "http://", "s3://", "dandi:", "catalogue:"].iter().find(|scheme| source.starts_with(**scheme)) {
         section.error(span, format!("`{scheme}` sources are not available yet"), "download the file and give its path");
         return None;
@@ -295,6 +299,20 @@ fn find_files(section: &Section<'_>, base: &Path, source: &str) -> Option<Vec<(S
     Some(files)
 }
 
+/// `with`: further files of the same session, as paths or patterns.
+fn further_files(section: &Section<'_>, base: &Path, format: &Format) -> Option<Vec<PathBuf>> {
+    let Some(sources) = section.strings("with") else { return Some(Vec::new()) };
+    if format.name != "nwb" {
+        section.error(section.span_of("with"), format!("`with` goes with NWB files, not with {}", format.name), "");
+        return None;
+    }
+    let mut all = Vec::new();
+    for source in &sources {
+        all.extend(find_files(section, base, "with", source)?.into_iter().map(|(_, path)| path));
+    }
+    Some(all)
+}
+
 fn stem_of(path: &Path) -> String {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
@@ -310,47 +328,6 @@ fn sniff(section: &Section<'_>, path: &Path) -> Option<&'static Format> {
         );
     }
     found
-}
-
-/// `units = {…}` and `channels = {…}`: column = value, list of values; `min_COLUMN`, `max_COLUMN`; `every` for channels.
-fn filter(section: &Section<'_>, with_every: bool) -> Filter {
-    let mut filter = Filter { conditions: Vec::new(), every: 1 };
-    if with_every {
-        filter.every = section.integer("every", 1).unwrap_or(1) as usize;
-    }
-    for (key, _, value) in section.entries() {
-        if with_every && key == "every" {
-            continue;
-        }
-        let bad = |wanted: &str| section.error(value.span(), format!("`{key}` must be {wanted}"), "");
-        if let Some((column, least)) =
-            key.strip_prefix("min_").map(|column| (column, true)).or(key.strip_prefix("max_").map(|column| (column, false)))
-        {
-            match number_of(value.get_ref()) {
-                Some(bound) if least => filter.conditions.push((column.to_owned(), Condition::AtLeast(bound))),
-                Some(bound) => filter.conditions.push((column.to_owned(), Condition::AtMost(bound))),
-                None => bad("a number"),
-            }
-            continue;
-        }
-        let values: Option<Vec<String>> = match value.get_ref() {
-            DeValue::Array(items) => items.iter().map(|item| cell_text(item.get_ref())).collect(),
-            single => cell_text(single).map(|text| vec![text]),
-        };
-        match values {
-            Some(values) if !values.is_empty() => filter.conditions.push((key.to_owned(), Condition::OneOf(values))),
-            _ => bad("a value or a list of values (texts, numbers, true, false)"),
-        }
-    }
-    filter
-}
-
-fn cell_text(value: &DeValue<'_>) -> Option<String> {
-    match value {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Boolean(flag) => Some(flag.to_string()),
-        other => number_of(other).map(|number| number.to_string()),
-    }
 }
 
 fn preparation(section: &Section<'_>, signal: Option<SignalKind>) -> Preparation {
@@ -420,11 +397,14 @@ fn window(section: &Section<'_>, signal: Option<SignalKind>) -> Option<WindowRul
     let stop_s = window.number_where("stop_s", "finite", f64::is_finite);
     let table = window.string("around");
     let column = window.string("column");
+    let condition = window.section("where").map(|table| filter(&table, Takes::Columns));
     let from_s = window.number_where("from_s", "finite", f64::is_finite);
     let to_s = window.number_where("to_s", "finite", f64::is_finite);
     window.finish();
     let Some(table) = table else {
-        for (key, given) in [("column", column.is_some()), ("from_s", from_s.is_some()), ("to_s", to_s.is_some())] {
+        for (key, given) in
+            [("column", column.is_some()), ("where", condition.is_some()), ("from_s", from_s.is_some()), ("to_s", to_s.is_some())]
+        {
             if given {
                 window.error(window.span_of(key), format!("`{key}` goes with `around`"), "");
             }
@@ -451,5 +431,11 @@ fn window(section: &Section<'_>, signal: Option<SignalKind>) -> Option<WindowRul
     if from_s >= to_s {
         window.error(window.span_of("to_s"), format!("`to_s` ({to_s}) must be greater than `from_s` ({from_s})"), "");
     }
-    Some(WindowRule::Around { table, column: column.unwrap_or_else(|| "start_time".into()), from_s, to_s })
+    Some(WindowRule::Around {
+        table,
+        column: column.unwrap_or_else(|| "start_time".into()),
+        condition: condition.unwrap_or_default(),
+        from_s,
+        to_s,
+    })
 }

@@ -7,6 +7,7 @@ mod datasets;
 pub mod diagnose;
 mod expectations;
 mod file;
+mod filters;
 pub mod plan;
 mod stages;
 
@@ -17,7 +18,7 @@ use crate::homology::summary::Summary;
 use crate::metrics::Metric;
 use crate::metrics::resample::Resampling;
 use crate::read::simulate::Model;
-use crate::read::{Format, Request, SignalKind};
+use crate::read::{Filter, Format, Request, SignalKind};
 use crate::signal::control::Control;
 pub use check::{load, load_text};
 use diagnose::Source;
@@ -114,6 +115,8 @@ pub struct Dataset {
     pub preparation: Preparation,
     /// How it is cut into units; `None`: the whole recording is one.
     pub window: Option<WindowRule>,
+    /// Whether stretches that the file calls invalid are read all the same.
+    pub keep_invalid: bool,
     /// Where it stands in the job file (its source, else the section).
     pub span: Range<usize>,
 }
@@ -151,6 +154,8 @@ pub enum WindowRule {
         table: String,
         /// Its column of instants.
         column: String,
+        /// Rows to take.
+        condition: Filter,
         /// Start relative to the instant, seconds.
         from_s: f64,
         /// Stop relative to the instant, seconds.

@@ -2,7 +2,7 @@
 
 use super::{Dataset, Job, Origin, WindowRule};
 use crate::data::Span;
-use crate::read::{Header, ReadError, Reader, SignalKind, simulate};
+use crate::read::{Filter, Header, ReadError, Reader, SignalKind, simulate};
 use serde::{Deserialize, Serialize};
 
 /// More windows than this from one dataset are taken for a mistake in the job.
@@ -108,10 +108,10 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
                 }
             }
         }
-        Some(WindowRule::Around { table, column, from_s, to_s }) => match reader.interval_column(table, column) {
+        Some(WindowRule::Around { table, column, condition, from_s, to_s }) => match instants(reader, table, column, condition) {
             Ok(instants) => {
                 let short = table.rsplit('/').next().unwrap_or(table);
-                for (row, instant) in instants.iter().enumerate() {
+                for (row, instant) in &instants {
                     let window = Span { start_s: instant + from_s, stop_s: instant + to_s };
                     let problem = around_problem(header, window, *instant, table, column);
                     all.push(unit(dataset, index, format!("{short}-{row}"), instant.is_finite().then_some(window), problem));
@@ -130,9 +130,39 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
     }
     for (ordinal, unit) in all[first..].iter_mut().enumerate() {
         unit.ordinal = ordinal;
+        if unit.problem.is_none() && !dataset.keep_invalid {
+            unit.problem = excluded(header, dataset, unit.window);
+        }
         unit.note = unit.window.filter(|_| unit.problem.is_none()).and_then(|window| overhang(header, window));
         unit.cost_s = if unit.problem.is_some() { 0.0 } else { cost_s(job, index, header, unit.window) };
     }
+}
+
+/// The rows of a table that a rule takes, and their instants.
+fn instants(reader: &dyn Reader, table: &str, column: &str, condition: &Filter) -> Result<Vec<(usize, f64)>, ReadError> {
+    let instants = reader.interval_column(table, column)?;
+    if condition.conditions.is_empty() {
+        return Ok(instants.into_iter().enumerate().collect());
+    }
+    let rows = reader.interval_rows(table, condition)?;
+    Ok(rows.into_iter().filter_map(|row| Some((row, *instants.get(row)?))).collect())
+}
+
+/// Why a window may not be used: the file's authors call a part of it invalid. The ends of such a stretch count as invalid; what lies
+/// beside it is never joined. Without windows there is nothing to leave out, so that the user must decide.
+fn excluded(header: &Header, dataset: &Dataset, window: Option<Span>) -> Option<Problem> {
+    let around = matches!(dataset.window, Some(WindowRule::Around { .. }));
+    let span = window.unwrap_or(header.span);
+    let hit = header.excluded.iter().find(|excluded| {
+        (around || !excluded.stimulus_only) && excluded.span.start_s < span.stop_s && excluded.span.stop_s >= span.start_s
+    })?;
+    let tags = if hit.tags.is_empty() { String::new() } else { format!(" ({})", hit.tags.join(", ")) };
+    let what = format!("the file calls {:.3} s to {:.3} s invalid{tags}", hit.span.start_s, hit.span.stop_s);
+    let remedy = match window {
+        Some(_) => "`invalid_times = \"keep\"` reads it all the same",
+        None => "lay windows, which leave such stretches out, or set `invalid_times = \"keep\"`",
+    };
+    Some(Problem { kind: "invalid-times".into(), message: format!("{what}; {remedy}"), skipped: window.is_some() })
 }
 
 /// Whole windows from `start`, none beyond `stop`; the first one anyway when not even that fits, so that it is reported.

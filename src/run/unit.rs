@@ -27,7 +27,9 @@ pub fn compute(
     memory_bytes: u64,
 ) -> Result<Vec<(String, String, Part)>, Problem> {
     let dataset = &job.datasets[unit.dataset];
-    let content = read(dataset, unit, reader).and_then(|content| control(job, dataset, unit, content))?;
+    let content = read(dataset, unit, reader)
+        .map_err(|problem| left_out(dataset, problem))
+        .and_then(|content| control(job, dataset, unit, content))?;
     let window = Window {
         job,
         dataset,
@@ -38,6 +40,13 @@ pub fn compute(
         embedded: job.embeddings.iter().map(|_| OnceCell::new()).collect(),
     };
     Ok(wanted.iter().map(|part| (part.label.clone(), part.key.clone(), window.part(part).unwrap_or_else(Part::Failed))).collect())
+}
+
+/// A window over a gap in the clock is left out, not failed: what was not recorded cannot be computed. Without windows the user must
+/// decide where to cut.
+fn left_out(dataset: &Dataset, problem: Problem) -> Problem {
+    let skipped = problem.skipped || (problem.kind == "gap" && dataset.window.is_some());
+    Problem { skipped, ..problem }
 }
 
 fn problem(kind: &str, message: impl std::fmt::Display) -> Problem {

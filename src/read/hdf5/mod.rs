@@ -84,6 +84,8 @@ fn plain_header(n: usize) -> Header {
         span: Span { start_s: 0.0, stop_s: 0.0 },
         unit_of_measure: String::new(),
         notes: Vec::new(),
+        groups: Vec::new(),
+        excluded: Vec::new(),
     }
 }
 

@@ -295,6 +295,19 @@ impl Array {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// Whether its values lie along one axis: `(n)`, `(n, 1)`, `(1, n)`.
+    pub fn is_vector(&self) -> bool {
+        !self.shape.is_empty() && self.shape.iter().filter(|&&n| n != 1).count() <= 1
+    }
+    /// Values of a vector, as [`Array::block`].
+    ///
+    /// # Errors
+    /// As [`Array::numbers`].
+    pub fn stretch(&self, range: Range<usize>) -> Result<Vec<f64>, ReadError> {
+        let long = self.shape.iter().position(|&n| n != 1).unwrap_or(0);
+        let ranges: Vec<Range<usize>> = (0..self.shape.len()).map(|axis| if axis == long { range.clone() } else { 0..1 }).collect();
+        self.block(&ranges)
+    }
     /// The shape of its chunks; `None` when contiguous.
     pub fn chunks(&self) -> Option<Vec<usize>> {
         self.dataset.chunk()
@@ -364,6 +377,8 @@ impl Array {
         match self.element {
             Element::Int(2) => self.slab::<i16>(ranges).map(|values| values.into_iter().map(f64::from).collect()),
             Element::Float(4) => self.slab::<f32>(ranges).map(|values| values.into_iter().map(f64::from).collect()),
+            // HDF5 converts enumerations to integers only.
+            Element::Bool => self.slab::<i8>(ranges).map(|values| values.into_iter().map(f64::from).collect()),
             _ => self.slab::<f64>(ranges),
         }
         .map_err(|error| self.damaged(&error))
@@ -377,6 +392,9 @@ impl Array {
         self.check(at.len())?;
         if at.is_empty() {
             return Ok(Vec::new());
+        }
+        if self.shape.len() != 1 {
+            return at.iter().map(|&at| Ok(self.stretch(at..at + 1)?[0])).collect();
         }
         let selection = Selection::from(ndarray::Array1::from(at.to_vec()));
         let values = self.dataset.read_slice_1d::<f64, _>(selection).map_err(|error| self.damaged(&error))?;
