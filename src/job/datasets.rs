@@ -1,10 +1,10 @@
 //! `[[dataset]]`: what to read, how to prepare it, how to cut it.
 
 use super::filters::{Takes, filter};
-use super::{Dataset, Origin, Preparation, WindowRule};
+use super::preparation::preparation;
+use super::{Dataset, Origin, WindowRule};
 use crate::read::simulate::{self, MODELS};
 use crate::read::{self, Filter, Format, READERS, Request, SignalKind};
-use crate::signal::control::Control;
 use crate::spec::{Section, number_of, suggest};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -247,7 +247,9 @@ fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, 
 
 /// Spikes of an NWB file unless a key speaks of a series; the format's own default elsewhere.
 fn default_signal(section: &Section<'_>, format: &Format) -> SignalKind {
-    let of_series = ["series", "channels", "sampling_rate_hz", "resample_hz", "bandpass_hz"].iter().any(|&key| section.raw(key).is_some());
+    let of_series = ["series", "channels", "sampling_rate_hz", "resample_hz", "bandpass_hz", "notch_hz", "rereference", "bad_channels"]
+        .iter()
+        .any(|&key| section.raw(key).is_some());
     if of_series && format.signals.contains(&SignalKind::Series) { SignalKind::Series } else { format.signals[0] }
 }
 
@@ -328,61 +330,6 @@ fn sniff(section: &Section<'_>, path: &Path) -> Option<&'static Format> {
         );
     }
     found
-}
-
-fn preparation(section: &Section<'_>, signal: Option<SignalKind>) -> Preparation {
-    let positive = |number: f64| number > 0.0 && number.is_finite();
-    let bin_s = section.number_where("bin_s", "greater than 0", positive);
-    let bandpass_hz = section.range("bandpass_hz");
-    if bandpass_hz.is_some_and(|[low, _]| low <= 0.0) {
-        section.error(section.span_of("bandpass_hz"), "`bandpass_hz` must lie above 0 Hz", "");
-    }
-    let resample_hz = section.number_where("resample_hz", "greater than 0", positive);
-    let control = section.choice("control", Control::NAMES).and_then(Control::parse);
-    let fits = |control: Control| match signal {
-        Some(SignalKind::Spikes) => control.fits_spikes(),
-        Some(SignalKind::Series) => control.fits_series(),
-        _ => true,
-    };
-    if let Some(control) = control
-        && !fits(control)
-    {
-        let message = format!("`control = \"{}\"` does not go with `signal = \"{}\"`", control.name(), signal.map_or("?", name_of));
-        section.error(section.span_of("control"), message, "");
-    }
-    let wrong = |key: &str, wanted: &str| {
-        section.error(
-            section.span_of(key),
-            format!("`{key}` goes with `signal = \"{wanted}\"`, not with \"{}\"", signal.map_or("?", name_of)),
-            "",
-        );
-    };
-    match signal {
-        Some(SignalKind::Spikes) => {
-            if bandpass_hz.is_some() {
-                wrong("bandpass_hz", "series");
-            }
-            if resample_hz.is_some() {
-                wrong("resample_hz", "series");
-            }
-        }
-        Some(other) => {
-            if bin_s.is_some() {
-                wrong("bin_s", "spikes");
-            }
-            if other != SignalKind::Series {
-                for (key, given) in
-                    [("bandpass_hz", bandpass_hz.is_some()), ("resample_hz", resample_hz.is_some()), ("control", control.is_some())]
-                {
-                    if given {
-                        wrong(key, "series");
-                    }
-                }
-            }
-        }
-        None => {}
-    }
-    Preparation { bin_s: bin_s.unwrap_or(0.01), bandpass_hz, resample_hz, control }
 }
 
 fn window(section: &Section<'_>, signal: Option<SignalKind>) -> Option<WindowRule> {

@@ -9,6 +9,7 @@ mod expectations;
 mod file;
 mod filters;
 pub mod plan;
+mod preparation;
 mod stages;
 
 use crate::embed::Embed;
@@ -17,9 +18,11 @@ use crate::homology::Threshold;
 use crate::homology::summary::Summary;
 use crate::metrics::Metric;
 use crate::metrics::resample::Resampling;
+use crate::read::bad::BadChannels;
 use crate::read::simulate::Model;
 use crate::read::{Filter, Format, Request, SignalKind};
 use crate::signal::control::Control;
+use crate::signal::{Detrend, Reference};
 pub use check::{load, load_text};
 use diagnose::Source;
 use std::ops::Range;
@@ -121,9 +124,22 @@ pub struct Dataset {
     pub span: Range<usize>,
 }
 
-/// What is done to a window after reading, in this order: filter, resample, control, binning.
+/// What is done to a window after reading, in this order: bad channels, reference, notches, band-pass, resampling, cut, control, then
+/// bins and smoothing of spikes, or trend and z-score.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Preparation {
+    /// What is done with flat, saturated and noisy channels.
+    pub bad_channels: Option<BadChannels>,
+    /// What is subtracted from all channels.
+    pub rereference: Option<Reference>,
+    /// Frequencies taken out, Hz.
+    pub notch_hz: Vec<f64>,
+    /// Trend taken from each channel of a window.
+    pub detrend: Option<Detrend>,
+    /// Whether each channel of a window becomes its z-score.
+    pub zscore: bool,
+    /// Standard deviation of the Gaussian that makes rates of counts, seconds.
+    pub smooth_s: Option<f64>,
     /// Bin width of spike counts, seconds.
     pub bin_s: f64,
     /// Pass band, Hz.

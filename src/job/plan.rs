@@ -58,7 +58,13 @@ pub struct Plan {
 /// As the format's reader.
 pub fn open(job: &Job, dataset: &Dataset) -> Result<Box<dyn Reader>, ReadError> {
     match &dataset.origin {
-        Origin::File { format, request } => (format.open)(request),
+        Origin::File { format, request } => {
+            let reader = (format.open)(request)?;
+            match dataset.preparation.bad_channels.filter(|_| dataset.signal == SignalKind::Series) {
+                Some(what) => crate::read::bad::judge(reader, what).map_err(|error| ReadError { path: request.path.clone(), ..error }),
+                None => Ok(reader),
+            }
+        }
         Origin::Model { model, .. } => Ok(simulate::open(model.clone(), crate::seed::of(job.seed, &[&dataset.id, "simulate"]))),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Opening reads headers only. Bulk data are read a window at a time, and never more than the window needs.
 
+pub mod bad;
 mod csv;
 pub mod filter;
 pub mod hdf5;

@@ -325,6 +325,10 @@ impl Array {
         let pipeline = self.dataset.dcpl().and_then(|plist| plist.get_filters()).unwrap_or_default();
         pipeline.iter().map(|step| FilterStep { id: step.id(), name: filter_name(step.id()), available: step.is_available() }).collect()
     }
+    /// Names of its attributes.
+    pub fn attribute_names(&self) -> Vec<String> {
+        self.dataset.attr_names().unwrap_or_default()
+    }
     /// A text attribute.
     pub fn text_attribute(&self, name: &str) -> Option<String> {
         let attribute = self.dataset.attr(name).ok()?;

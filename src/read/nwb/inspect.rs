@@ -3,13 +3,14 @@
 use super::clock::{CHEAP, FIRST, describe, gaps, median_step};
 use super::electrodes::{ELECTRODES, Electrodes};
 use super::intervals::{self, Intervals};
-use super::series::{decide, told_of};
+use super::series::{self, decide, told_of};
 use super::table::Table;
 use super::units;
 use super::walk::{self, Node, Tree};
 use crate::read::filter::Column;
 use crate::read::hdf5::{Array, File, Kind, Layout, extremes, join, samples};
 use crate::read::{ElectrodesSummary, Inspection, Problem, ReadError, SeriesSummary, Session, TableSummary, UnitsSummary};
+use crate::read::{Filter, Request, SignalKind, bad};
 use std::path::Path;
 
 /// Looking for the first and last spike may decompress this much, bytes; beyond it they are left out.
@@ -27,6 +28,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, ReadError> {
     let mut problems = tree.dangling.clone();
     let units = units_summary(&file, &tree, &mut problems);
     let series = tree.nodes.iter().filter_map(|node| series_summary(&file, node, &mut problems)).collect();
+    bad_channels(&file, &tree, &mut problems);
     let tables = intervals::all(&file, &tree);
     for table in &tables {
         interval_problems(&file, table, &mut problems);
@@ -138,6 +140,41 @@ fn electrodes_summary(file: &File, problems: &mut Vec<Problem>) -> Option<Electr
         Err(error) => {
             problem(problems, ELECTRODES, error.what);
             None
+        }
+    }
+}
+
+/// Electrical series whose channels are looked at.
+const MOST_JUDGED: usize = 8;
+/// Looking at three stretches of one may decompress this much each, bytes.
+const JUDGE_BUDGET: usize = 32 << 20;
+
+/// Names flat, saturated and noisy channels of electrical series whose chunks are small enough for a look.
+fn bad_channels(file: &File, tree: &Tree, problems: &mut Vec<Problem>) {
+    for path in series::electrical(file, &series::candidates(file, tree)).into_iter().take(MOST_JUDGED) {
+        let Some(data) = file.array(&join(&path, "data")) else { continue };
+        let wide = data.shape.get(1).copied().unwrap_or(1);
+        let rows = data.chunks().map_or(1, |chunk| chunk.first().copied().unwrap_or(1));
+        if rows.saturating_mul(wide).saturating_mul(data.element_bytes()) > JUDGE_BUDGET
+            || data.filters().iter().any(|step| !step.available)
+        {
+            continue;
+        }
+        let filter = || Filter { every: 1, ..Filter::default() };
+        let request = Request {
+            path: file.path().to_owned(),
+            with: Vec::new(),
+            signal: SignalKind::Series,
+            series: vec![path],
+            units: filter(),
+            channels: filter(),
+            sampling_rate_hz: None,
+        };
+        let Ok(mut reader) = super::open(&request) else { continue };
+        let names: Vec<String> = reader.header().channels.iter().map(|channel| channel.name.clone()).collect();
+        let flags = bad::flags(&bad::stretches(reader.as_mut()));
+        if let Some(what) = bad::describe(&flags, &names) {
+            problem(problems, &data.path, what);
         }
     }
 }

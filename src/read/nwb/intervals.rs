@@ -155,7 +155,8 @@ pub fn all(file: &File, tree: &Tree) -> Vec<Intervals> {
     tree.nodes.iter().filter(|node| is_interval(file, node)).filter_map(|node| Intervals::open(file, &node.path)).collect()
 }
 
-/// The table that a job means: by its path, by its name under `/intervals`, else by its name anywhere. Files are asked in turn.
+/// The table that a job means: by its path, by its name under `/intervals`, else by its name anywhere, with or without the
+/// Allen Institute's `_presentations` (2.x) or `_stimulus` (1.x). Files are asked in turn.
 ///
 /// # Errors
 /// `bad-value` when there is none; the tables that there are are listed.
@@ -169,7 +170,7 @@ pub fn find<'f>(files: &'f [File], wanted: &str) -> Result<(&'f File, Intervals)
     let mut listed = Vec::new();
     for file in files {
         for table in all(file, &walk::walk(file)) {
-            if table.path.ends_with(&path) || table.path.ends_with(&format!("{path}_stimulus")) {
+            if ["", "_presentations", "_stimulus"].iter().any(|ending| table.path.ends_with(&format!("{path}{ending}"))) {
                 return Ok((file, table));
             }
             listed.push(format!("{} ({} rows)", table.path.trim_start_matches('/'), table.rows));
