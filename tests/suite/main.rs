@@ -5,6 +5,7 @@ mod compare;
 mod faults;
 mod files;
 mod fixture;
+mod layouts;
 mod messages;
 mod metrics;
 mod nwb;
