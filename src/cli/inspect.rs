@@ -9,7 +9,7 @@ use tcs_batch::read::{self, Inspection, SeriesSummary};
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A recording: nwb, hdf5, npy, csv, parquet
+    /// A recording: nwb, hdf5, npy, csv, parquet, jsonl
     file: PathBuf,
     /// JSON on stdout
     #[arg(long)]
@@ -20,6 +20,10 @@ pub struct InspectArgs {
 pub fn run(args: &InspectArgs) -> u8 {
     if !args.file.exists() {
         eprintln!("error: {}: there is no such file", args.file.display());
+        return exit::USAGE;
+    }
+    if let Some(what) = read::folder(&args.file) {
+        eprintln!("error: {}: {what}", args.file.display());
         return exit::USAGE;
     }
     let Some(format) = read::format_of(&args.file) else {

@@ -177,6 +177,8 @@ fn parse_empty<T: ?Sized>(section: &Section<'_>, parse: fn(&Section<'_>) -> Opti
 }
 
 fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, signal: Option<SignalKind>) -> Option<Found> {
+    // Asked for here, so that it is no unknown key where the source is wrong.
+    section.raw("with");
     for key in ["model", "params"] {
         if section.raw(key).is_some() {
             section.error(section.span_of(key), format!("`{key}` goes with `format = \"simulate\"` only"), "");
@@ -270,6 +272,10 @@ fn find_files(section: &Section<'_>, base: &Path, key: &'static str, source: &st
         return None;
     }
     let path = super::check::tidy(&base.join(source));
+    if let Some(what) = read::folder(&path) {
+        section.error(span, format!("{} {what}", path.display()), "");
+        return None;
+    }
     if !source.contains(['*', '?', '[']) {
         if !path.exists() {
             section.error(span, format!("there is no file {}", path.display()), "paths are relative to the job file");

@@ -59,7 +59,7 @@ impl Source {
         if let Some((_, typed)) =
             self.overrides.iter().find(|(range, _)| diagnostic.span.start >= range.start && diagnostic.span.start <= range.end)
         {
-            return format!("error: --set {typed}: {message}");
+            return redacted(&format!("error: --set {typed}: {message}"));
         }
         let (line, column) = self.line_column(diagnostic.span.start);
         let shown = self.text.lines().nth(line - 1).unwrap_or("");
@@ -71,8 +71,28 @@ impl Source {
         let mut out = format!("error: {}:{line}:{column}: {message}\n", self.path.display());
         let _ = writeln!(out, "{gutter} |\n{number} | {shown}\n{gutter} | {}{}", " ".repeat(left), "^".repeat(carets));
         out.truncate(out.trim_end().len());
-        out
+        redacted(&out)
     }
+}
+
+/// The same text with the user and password of every URI (`scheme://user:password@host`) starred out, one star a character so that
+/// carets stay where they are. Messages, manifests and logs are shared; passwords are not.
+pub fn redacted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after.find(|c: char| c.is_whitespace() || "/\"'?#".contains(c)).unwrap_or(after.len());
+        if let Some(user) = after[..end].rfind('@') {
+            out.extend(after[..user].chars().map(|_| '*'));
+            rest = &after[user..];
+        } else {
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 fn floor_char(text: &str, byte: usize) -> usize {
@@ -99,6 +119,13 @@ mod tests {
             rendered,
             "error: jobs/a.toml:2:1: unknown key `näme` in [job]; did you mean `name`?\n  |\n2 | näme = \"x\" # é\n  | ^^^^"
         );
+    }
+
+    #[test]
+    fn passwords_are_never_shown() {
+        let text = "source = \"s3://me:pa:ss@w@host/a@b\" and https://host/x@y";
+        assert_eq!(redacted(text), "source = \"s3://**********@host/a@b\" and https://host/x@y");
+        assert_eq!(redacted(text).chars().count(), text.chars().count());
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod bad;
 mod csv;
 pub mod filter;
 pub mod hdf5;
+mod jsonl;
 mod memory;
 mod npy;
 pub mod nwb;
@@ -162,7 +163,7 @@ pub struct Format {
 }
 
 /// All formats of this version.
-pub static READERS: &[&Format] = &[&nwb::FORMAT, &hdf5::FORMAT, &npy::FORMAT, &csv::FORMAT, &parquet::FORMAT];
+pub static READERS: &[&Format] = &[&nwb::FORMAT, &hdf5::FORMAT, &npy::FORMAT, &csv::FORMAT, &parquet::FORMAT, &jsonl::FORMAT];
 
 /// The format of a file: by its ending, else by its first bytes. A file that calls itself NWB in an HDF5 ending counts as NWB.
 pub fn format_of(path: &Path) -> Option<&'static Format> {
@@ -173,6 +174,19 @@ pub fn format_of(path: &Path) -> Option<&'static Format> {
         Some(format) if format.name == hdf5::FORMAT.name && nwb::is_nwb(path) => Some(&nwb::FORMAT),
         format => format,
     }
+}
+
+/// What to say of a path that is a folder: no recording is one that this version reads.
+pub fn folder(path: &Path) -> Option<&'static str> {
+    if !path.is_dir() {
+        return None;
+    }
+    let zarr = [".zgroup", ".zarray", "zarr.json"].iter().any(|name| path.join(name).exists());
+    Some(if zarr {
+        "is a Zarr folder; NWB Zarr is not read: export it to HDF5 with hdmf-zarr"
+    } else {
+        "is a folder, not a file; give a file, or a pattern such as folder/*.nwb in a job's `source`"
+    })
 }
 
 fn by_first_bytes(path: &Path) -> Option<&'static Format> {
@@ -194,7 +208,7 @@ pub fn hdf5_version() -> String {
 }
 
 /// Formats that the contract names and this version does not have yet.
-pub const LATER: &[&str] = &["text", "jsonl"];
+pub const LATER: &[&str] = &["text"];
 
 /// Why a file could not be read: what happened, where, and what to do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]

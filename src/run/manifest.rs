@@ -1,6 +1,7 @@
 //! `manifest.json`: what was run, on what, with what, when. Timings and machine facts live here and in `units.parquet` alone.
 
 use super::Concluding;
+use crate::job::diagnose::redacted;
 use crate::job::{Dataset, Job, Origin, SCHEMA_VERSION};
 use crate::read::Header;
 use crate::table::{
@@ -40,9 +41,9 @@ fn manifest(run: &Concluding<'_>, units: &[UnitRecord]) -> Json {
     json!({
         "schema_version": SCHEMA_VERSION,
         "tool": { "name": "tcs-batch", "version": env!("CARGO_PKG_VERSION"), "git_commit": option_env!("TCS_GIT_COMMIT") },
-        "job": { "name": job.name, "description": job.description, "path": job.source.path(), "text": job.source.canonical(), "overrides": job.source.overrides().collect::<Vec<_>>(), "hash": job.hash },
+        "job": { "name": job.name, "description": job.description, "path": job.source.path(), "text": redacted(&job.source.canonical()), "overrides": job.source.overrides().map(redacted).collect::<Vec<_>>(), "hash": job.hash },
         "seed": job.seed,
-        "command": run.options.command,
+        "command": redacted(&run.options.command),
         "started": rfc3339(run.started),
         "finished": rfc3339(SystemTime::now()),
         "seconds": run.clock.elapsed().as_secs_f64(),

@@ -380,3 +380,27 @@ fn bad_parquet_is_said() {
     );
     fails("spikes", read(&request(&file("nulls.parquet"), SignalKind::Spikes)), "no-units", &["(a, b)"]);
 }
+
+#[test]
+fn json_lines_are_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    let lines: String =
+        (0..5).map(|at| format!("{{\"time_s\": {}, \"a\": {at}, \"b\": {}, \"label\": \"x\"}}\n", f64::from(at) * 0.5, at > 2)).collect();
+    std::fs::write(&path, lines).unwrap();
+    let mut asked = request(&path, SignalKind::Series);
+    asked.sampling_rate_hz = None;
+    let read_all = series(&asked, None);
+    assert_eq!((read_all.channels().to_vec(), read_all.rate_hz()), (vec!["a".to_owned(), "b".to_owned()], 2.0));
+    assert_eq!(read_all.channel(1), [0.0, 0.0, 0.0, 1.0, 1.0]);
+    asked.series = vec!["label".into()];
+    fails("text", read(&asked), "bad-value", &["line 1, key `label`", "`x` is not a number"]);
+    std::fs::write(&path, "{\"unit\": \"u1\", \"time\": 0.5}\n{\"unit\": 2, \"time\": 0.25}\n\n{\"unit\": \"u1\", \"time\": 1}\n").unwrap();
+    let units =
+        open(&request(&path, SignalKind::Spikes)).unwrap().header().channels.iter().map(|unit| unit.name.clone()).collect::<Vec<_>>();
+    assert_eq!(units, ["2", "u1"]);
+    std::fs::write(&path, "{\"a\": 1}\n{\"a\": \n").unwrap();
+    fails("cut", read(&request(&path, SignalKind::Points)), "damaged", &["line 2", "no JSON"]);
+    std::fs::write(&path, "{\"a\": 1}\n{\"c\": 1}\n").unwrap();
+    fails("missing", read(&request(&path, SignalKind::Points)), "not-finite", &["line 2"]);
+}

@@ -103,6 +103,11 @@ fn visual_coding_sessions() {
         all.interval_rows(table, &Filter { conditions: vec![(column.into(), condition)], ..every() }).unwrap()
     };
     assert_eq!(rows("flashes_presentations", "color", one_of(&["1"])), [1, 3]);
+    // A column that holds text here and numbers in other files.
+    assert_eq!(rows("drifting_gratings", "spatial_frequency", one_of(&["[0.0, 0.0]"])).len(), 6);
+    // A group that is called `timestamps` makes no series of the group around it.
+    assert!(seen.series.iter().any(|series| series.path == "/processing/stimulus/timestamps"));
+    assert!(seen.series.iter().all(|series| series.path != "/processing/stimulus"));
     assert_eq!(rows("drifting_gratings", "orientation", Condition::AtLeast(45.0)), [1, 2, 4]);
     assert_eq!(rows("intervals/drifting_gratings_presentations", "stimulus_name", one_of(&["drifting_gratings"])).len(), 6);
     let nothing = Filter { conditions: vec![("color".into(), one_of(&["7"]))], ..every() };
@@ -322,6 +327,11 @@ fn clocks_and_tables_that_lie_are_reported() {
     assert_eq!((nwb::FORMAT.open)(&given).unwrap().header().rate_hz, Some(50.0));
     let mut back = series(&path, &["acquisition/backwards"]).unwrap();
     assert_eq!(back.read(Some(Span { start_s: 3.0, stop_s: 5.0 })).unwrap_err().kind, "gap");
+    let mut unix = series(&path, &["acquisition/unix_time"]).unwrap();
+    assert_eq!(read(unix.as_mut(), Some(Span { start_s: 1.6e9 + 5.0, stop_s: 1.6e9 + 6.0 })).channel(0)[0], 500.0);
+    if let Some(milliseconds) = twin("milliseconds.nwb") {
+        problem(&inspect(&milliseconds), "/units", "milliseconds or samples");
+    }
     assert_eq!(series(&path, &["acquisition/samples_said"]).unwrap().header().n_samples, Some(1000));
     fails(spikes(&decreasing, &[]), "damaged", &["row 1 ends at 1, before the row above it ends (3)"]);
 }

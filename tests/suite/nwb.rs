@@ -319,7 +319,7 @@ fn ragged_electrodes_and_odd_spikes() {
     if let Some(groups) = twin("groups.nwb") {
         let (reader, spikes) = spikes(&groups);
         assert_eq!(spikes.trains().iter().map(|train| train.location.as_deref()).collect::<Vec<_>>(), [None, Some("CA1"), Some("CA1")]);
-        assert!(reader.header().notes.iter().any(|note| note.contains("2 stretches (1.5 s) as invalid")), "{:?}", reader.header().notes);
+        assert!(reader.header().notes.iter().any(|note| note.contains("2 stretches (1.5 s)")), "{:?}", reader.header().notes);
     }
     let (reader, odd) = spikes(&odd);
     assert_eq!(odd.trains()[0].times_s, [1.0, 3.0, 5.0]);

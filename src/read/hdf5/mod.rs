@@ -297,7 +297,7 @@ fn open_spikes(file: &File, request: &Request) -> Result<(Trains, Header), ReadE
 }
 
 /// Objects after which a walk ends.
-pub const MOST_OBJECTS: usize = 200_000;
+pub const MOST_OBJECTS: usize = 50_000;
 
 /// All arrays of a file, each once, and links that lead nowhere.
 fn arrays(file: &File) -> (Vec<Array>, Vec<Problem>) {

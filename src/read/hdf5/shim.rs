@@ -22,6 +22,8 @@ const MAX_COMPRESSION: u64 = 1_100;
 /// No single read takes more memory than this many values (32 GiB as `f64`).
 const MAX_VALUES: usize = 1 << 32;
 
+/// Links of one group that are looked at: a hostile file has millions.
+const MOST_LINKS: usize = 100_000;
 /// Columns of references longer than this are no table's.
 const MAX_REFERENCES: usize = 1 << 24;
 
@@ -196,6 +198,9 @@ impl File {
         let mut links = Vec::new();
         // A group whose index is damaged shows the links found before the damage.
         let _ = group.iter_visit_default(|name, info| {
+            if links.len() >= MOST_LINKS {
+                return Err("too many links".into());
+            }
             links.push((name.to_owned(), info.link_type));
             Ok(())
         });

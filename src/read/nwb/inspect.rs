@@ -27,7 +27,8 @@ pub fn inspect(path: &Path) -> Result<Inspection, ReadError> {
     let tree = walk::walk(&file);
     let mut problems = tree.dangling.clone();
     let units = units_summary(&file, &tree, &mut problems);
-    let series = tree.nodes.iter().filter_map(|node| series_summary(&file, node, &mut problems)).collect();
+    let series: Vec<SeriesSummary> = tree.nodes.iter().filter_map(|node| series_summary(&file, node, &mut problems)).collect();
+    problems.extend(units.as_ref().and_then(|units| not_seconds(units, &series)));
     bad_channels(&file, &tree, &mut problems);
     let tables = intervals::all(&file, &tree);
     for table in &tables {
@@ -113,6 +114,17 @@ fn summary_of(units: &units::Units, problems: &mut Vec<Problem>) -> UnitsSummary
         t_last_s: ends.map(|(_, last)| last),
         columns: units.table.columns.clone(),
     }
+}
+
+/// Spikes that go on this many times longer than anything else in the file are hardly seconds.
+const TOO_LONG: f64 = 50.0;
+
+/// Spike times against the longest series.
+fn not_seconds(units: &UnitsSummary, series: &[SeriesSummary]) -> Option<Problem> {
+    let longest_s = series.iter().filter_map(|series| series.t_stop_s).fold(0.0, f64::max);
+    let last_s = units.t_last_s.filter(|&last| longest_s > 0.0 && last > TOO_LONG * longest_s && last <= units::LONGEST_S)?;
+    let what = format!("spike times reach {last_s:.0} s, the series end at {longest_s:.0} s: they may be in milliseconds or samples");
+    Some(Problem { path: "/units".to_owned(), what })
 }
 
 /// What is wrong with spike times.
