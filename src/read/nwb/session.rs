@@ -54,7 +54,7 @@ fn instant(text: &str) -> Option<f64> {
     let era = y.div_euclid(400);
     let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
     let of_era = (y - era * 400) * 365 + (y - era * 400) / 4 - (y - era * 400) / 100 + of_year;
-    Some((era * 146_097 + of_era) as f64 * 86_400.0 + hours * 3600.0 + minutes * 60.0 + seconds - offset_s)
+    Some((era * 146_097 + of_era - 719_468) as f64 * 86_400.0 + hours * 3600.0 + minutes * 60.0 + seconds - offset_s)
 }
 
 /// Stretches of `intervals/invalid_times` that concern some probes, in time. A row concerns them when it has no tags, one that names
