@@ -266,21 +266,22 @@ impl<'a> Section<'a> {
     /// The tables under `key`, written as `[[key]]` or, when `single` is allowed, as one `[key]`.
     pub fn sections(&self, key: &'static str, single: bool) -> Vec<Section<'a>> {
         let Some(value) = self.raw(key) else { return Vec::new() };
+        let name = if self.name == ROOT { key.to_owned() } else { format!("{}.{key}", self.name.trim_matches(['[', ']'])) };
         match value.get_ref() {
-            DeValue::Table(table) if single => vec![Section::new(format!("[{key}]"), table, value.span(), self.diagnostics)],
+            DeValue::Table(table) if single => vec![Section::new(format!("[{name}]"), table, value.span(), self.diagnostics)],
             DeValue::Table(_) => {
-                self.error(value.span(), format!("`[{key}]` must be written as `[[{key}]]`"), "there may be several of it");
+                self.error(value.span(), format!("`[{name}]` must be written as `[[{name}]]`"), "there may be several of it");
                 Vec::new()
             }
             DeValue::Array(items) => items
                 .iter()
                 .filter_map(|item| match item.get_ref() {
-                    DeValue::Table(table) => Some(Section::new(format!("[[{key}]]"), table, item.span(), self.diagnostics)),
+                    DeValue::Table(table) => Some(Section::new(format!("[[{name}]]"), table, item.span(), self.diagnostics)),
                     other => {
                         self.error(
                             item.span(),
                             format!("`{key}` must be tables, not {} {}", article(other.type_str()), other.type_str()),
-                            format!("write `[[{key}]]`"),
+                            format!("write `[[{name}]]`"),
                         );
                         None
                     }

@@ -8,6 +8,8 @@ mod plan;
 mod progress;
 mod report;
 mod run;
+mod step_summary;
+mod telemetry;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;

@@ -39,7 +39,7 @@ pub fn run(args: &PlanArgs) -> u8 {
                 json!({
                     "unit": unit.id, "dataset": job.datasets[unit.dataset].id,
                     "window_start_s": unit.window.map(|window| window.start_s), "window_stop_s": unit.window.map(|window| window.stop_s),
-                    "cost_s": unit.cost_s, "done": done, "reason": why, "problem": unit.problem.as_ref().map(|problem| &problem.kind),
+                    "cost_s": unit.cost_s, "memory_bytes": unit.memory_bytes, "done": done, "reason": why, "problem": unit.problem.as_ref().map(|problem| &problem.kind),
                 })
             })
             .collect();

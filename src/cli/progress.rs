@@ -6,6 +6,29 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 use tcs_batch::run::event::{Event, Listener, Silent};
 
+/// Several listeners.
+pub struct Fan(Vec<Box<dyn Listener>>);
+
+impl Fan {
+    /// One more.
+    pub fn add(&mut self, listener: Box<dyn Listener>) {
+        self.0.push(listener);
+    }
+}
+
+impl Listener for Fan {
+    fn hear(&mut self, event: &Event) {
+        for listener in &mut self.0 {
+            listener.hear(event);
+        }
+    }
+}
+
+/// The listener that was asked for, and room for more.
+pub fn fan(progress: Progress, quiet: bool) -> Fan {
+    Fan(vec![listener(progress, quiet)])
+}
+
 /// The listener that was asked for.
 pub fn listener(progress: Progress, quiet: bool) -> Box<dyn Listener> {
     let on_terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
@@ -53,7 +76,7 @@ impl Plain {
 impl Listener for Plain {
     fn hear(&mut self, event: &Event) {
         match event {
-            Event::Planned { units, reused } => {
+            Event::Begun { units, reused } => {
                 self.units = units - reused;
                 let reused = if *reused > 0 { format!(", {reused} of them reused") } else { String::new() };
                 eprintln!("{units} units{reused}");
@@ -65,8 +88,8 @@ impl Listener for Plain {
                 }
             }
             Event::Failed { unit, error, skipped, .. } => self.line(&failure(unit, error, *skipped)),
-            Event::Retried { unit, attempt, error } => eprintln!("{unit}: attempt {attempt} failed: {error}"),
-            Event::Started { .. } | Event::Stage { .. } => {}
+            Event::Retried { unit, attempt, error, .. } => eprintln!("{unit}: attempt {attempt} failed: {error}"),
+            Event::Planned { .. } | Event::Started { .. } | Event::Stage { .. } => {}
         }
     }
 }
@@ -93,7 +116,7 @@ impl Bar {
 impl Listener for Bar {
     fn hear(&mut self, event: &Event) {
         match event {
-            Event::Planned { units, reused } => {
+            Event::Begun { units, reused } => {
                 self.bar.set_length((units - reused) as u64);
                 if *reused > 0 {
                     self.bar.println(format!("{reused} of {units} units reused"));
@@ -110,8 +133,9 @@ impl Listener for Bar {
                 self.bar.inc(1);
                 self.bar.println(failure(unit, error, *skipped));
             }
-            Event::Retried { unit, attempt, error } => self.bar.println(format!("{unit}: attempt {attempt} failed: {error}")),
+            Event::Retried { unit, attempt, error, .. } => self.bar.println(format!("{unit}: attempt {attempt} failed: {error}")),
             Event::Stage { name } => self.bar.set_message(*name),
+            Event::Planned { .. } => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `run`: plan, compute, write, judge.
 
-use super::{JobArgs, exit, load, progress};
+use super::{JobArgs, exit, load, progress, step_summary, telemetry};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,6 +40,12 @@ pub struct RunArgs {
     /// How progress is shown, on stderr
     #[arg(long, value_enum, default_value_t = Progress::Auto)]
     progress: Progress,
+    /// Keep Prometheus metrics of the run in this file
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
+    /// Serve Prometheus metrics of the run at /metrics; a port alone listens on this machine only
+    #[arg(long, value_name = "[HOST:]PORT")]
+    metrics_listen: Option<String>,
 }
 
 /// How progress is shown.
@@ -97,8 +103,12 @@ pub fn run(args: &RunArgs, quiet: bool) -> u8 {
     };
     watch_signals();
     let job = Arc::new(job);
-    let mut listener = progress::listener(args.progress, quiet);
-    let result = run::run(&job, &options, listener.as_mut(), &INTERRUPTED);
+    let mut listener = progress::fan(args.progress, quiet);
+    if let Err(message) = telemetry::add(&mut listener, &job.name, args.metrics_file.as_deref(), args.metrics_listen.as_deref()) {
+        eprintln!("error: {message}");
+        return exit::USAGE;
+    }
+    let result = run::run(&job, &options, &mut listener, &INTERRUPTED);
     drop(listener);
     match result {
         Ok(outcome) => {
@@ -118,13 +128,15 @@ pub fn list_failures(outcome: &Outcome) {
     }
 }
 
-/// SIGINT and SIGTERM ask the run to stop; a second one of them ends it at once.
+/// SIGINT, SIGTERM and SIGUSR1 ask the run to stop; a second one ends it at once.
 fn watch_signals() {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    match signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) {
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+    match signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGUSR1]) {
         Ok(mut signals) => {
             std::thread::spawn(move || {
                 for signal in signals.forever() {
+                    // A batch system that warns before its time limit (Slurm's `--signal`) asks as TERM does.
+                    let signal = if signal == SIGINT { SIGINT } else { SIGTERM };
                     if INTERRUPTED.swap(signal, Ordering::Relaxed) != 0 {
                         std::process::exit(128 + signal);
                     }
@@ -175,6 +187,7 @@ pub fn conclude(job: &Job, options: &Options, outcome: &Outcome, quiet: bool) ->
             eprintln!("report: {}", path.display());
         }
     }
+    step_summary::append(|| tcs_batch::report::markdown(&options.out).map_err(|error| error.to_string()));
     if outcome.failed > 0 {
         exit::UNITS_FAILED
     } else if missed > 0 || !outcome.below_accept.is_empty() {

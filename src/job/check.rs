@@ -75,6 +75,7 @@ fn check(root: &Section<'_>, source: &Source) -> Option<Job> {
     let fidelity = stages::fidelity(root, &datasets);
     let known = expectations::Known::new(&embeddings, &persistences, &metrics, fidelity.as_ref());
     let expectations = expectations::check(root, &datasets, &known);
+    let compare = super::compare::check(root, Some(&known));
     root.finish();
     warn_of_nothing_to_do(root, &datasets);
     let hash = blake3::hash(source.canonical().as_bytes()).to_hex().to_string();
@@ -93,6 +94,7 @@ fn check(root: &Section<'_>, source: &Source) -> Option<Job> {
         metrics,
         fidelity,
         expectations,
+        compare,
     })
 }
 

@@ -30,6 +30,31 @@ impl Known {
             }));
         Self { names: names.collect() }
     }
+
+    /// What `metric` and `statistic` of a section name; what the job does not compute is an error. `more`: further names of persistence.
+    pub fn named(&self, section: &Section<'_>, more: &[&str]) -> (Option<String>, Option<String>) {
+        let metric = section.required_string("metric");
+        let statistics = metric.as_ref().and_then(|metric| self.names.iter().find(|(name, _)| name == metric)).map(|(_, known)| known);
+        if let (Some(metric), None) = (&metric, statistics) {
+            let names: Vec<&str> = self.names.iter().map(|(name, _)| name.as_str()).collect();
+            section.error(section.span_of("metric"), format!("the job computes no `{metric}`"), suggest(metric, &names));
+        }
+        let statistic = section.string("statistic");
+        let more = if metric.as_ref().is_some_and(|metric| metric.starts_with("persistence.")) { more } else { &[] };
+        if let (Some(statistic), Some(known)) = (&statistic, statistics)
+            && !known.is_empty()
+            && !known.contains(statistic)
+            && !more.contains(&statistic.as_str())
+        {
+            let names: Vec<&str> = known.iter().map(String::as_str).chain(more.iter().copied()).collect();
+            section.error(
+                section.span_of("statistic"),
+                format!("there is no statistic `{statistic}` of this metric"),
+                suggest(statistic, &names),
+            );
+        }
+        (metric, statistic)
+    }
 }
 
 fn of_persistence(stage: &PersistenceStage) -> Vec<String> {
@@ -43,13 +68,7 @@ pub fn check(root: &Section<'_>, datasets: &Datasets, known: &Known) -> Vec<Expe
 }
 
 fn expectation(section: &Section<'_>, datasets: &Datasets, known: &Known) -> Option<Expectation> {
-    let metric = section.required_string("metric");
-    let statistics =
-        metric.as_ref().and_then(|metric| known.names.iter().find(|(name, _)| name == metric)).map(|(_, statistics)| statistics);
-    if let (Some(metric), None) = (&metric, statistics) {
-        let names: Vec<&str> = known.names.iter().map(|(name, _)| name.as_str()).collect();
-        section.error(section.span_of("metric"), format!("the job computes no `{metric}`"), suggest(metric, &names));
-    }
+    let (metric, statistic) = known.named(section, &[]);
     let ids = match section.string("dataset") {
         Some(id) => datasets.resolve(section, section.span_of("dataset"), &id),
         None if datasets.all.len() == 1 => vec![0],
@@ -60,18 +79,6 @@ fn expectation(section: &Section<'_>, datasets: &Datasets, known: &Known) -> Opt
             Vec::new()
         }
     };
-    let statistic = section.string("statistic");
-    if let (Some(statistic), Some(known)) = (&statistic, statistics)
-        && !known.is_empty()
-        && !known.contains(statistic)
-    {
-        let names: Vec<&str> = known.iter().map(String::as_str).collect();
-        section.error(
-            section.span_of("statistic"),
-            format!("there is no statistic `{statistic}` of this metric"),
-            suggest(statistic, &names),
-        );
-    }
     let aggregate = match section.choice("aggregate", &["mean", "median", "min", "max", "all"]) {
         Some("median") => Aggregate::Median,
         Some("min") => Aggregate::Min,

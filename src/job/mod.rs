@@ -3,6 +3,8 @@
 //! A [`Job`] has no undecided field and can only be made by [`load`]. Nothing here reads bulk data.
 
 pub mod check;
+pub mod compare;
+mod cost;
 mod datasets;
 pub mod diagnose;
 mod expectations;
@@ -30,7 +32,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Version of the job file's and the tables' layout.
-pub const SCHEMA_VERSION: u32 = 1;
+pub use crate::table::SCHEMA_VERSION;
 
 /// A checked job.
 pub struct Job {
@@ -60,6 +62,8 @@ pub struct Job {
     pub fidelity: Option<FidelityStage>,
     /// What was published.
     pub expectations: Vec<Expectation>,
+    /// How far numbers may be from those of an earlier output.
+    pub compare: crate::report::compare::Settings,
 }
 
 /// `[run]`.

@@ -1,6 +1,6 @@
 //! Plans: a job and the headers of its recordings become units of work with stable ids, costs and a shard.
 
-use super::{Dataset, Job, Origin, WindowRule};
+use super::{Dataset, Job, Origin, WindowRule, cost};
 use crate::data::Span;
 use crate::read::{Filter, Header, ReadError, Reader, SignalKind, simulate};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ pub struct Unit {
     pub window: Option<Span>,
     /// Estimated CPU seconds.
     pub cost_s: f64,
+    /// Estimated peak memory of its worker, bytes.
+    pub memory_bytes: u64,
     /// What a user should know of it although it is computed.
     pub note: Option<String>,
     /// Why it cannot be computed, known before anything was read.
@@ -88,7 +90,7 @@ pub fn unopened(dataset: &Dataset, index: usize, problem: Problem) -> Unit {
 }
 
 fn unit(dataset: &Dataset, index: usize, name: String, window: Option<Span>, problem: Option<Problem>) -> Unit {
-    Unit { id: format!("{}/{name}", dataset.id), dataset: index, ordinal: 0, window, cost_s: 0.0, note: None, problem }
+    Unit { id: format!("{}/{name}", dataset.id), dataset: index, ordinal: 0, window, cost_s: 0.0, memory_bytes: 0, note: None, problem }
 }
 
 fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
@@ -140,7 +142,10 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
             unit.problem = excluded(header, dataset, unit.window);
         }
         unit.note = unit.window.filter(|_| unit.problem.is_none()).and_then(|window| overhang(header, window));
-        unit.cost_s = if unit.problem.is_some() { 0.0 } else { cost_s(job, index, header, unit.window) };
+        if unit.problem.is_none() {
+            unit.cost_s = cost::seconds(job, index, header, unit.window);
+            unit.memory_bytes = cost::memory_bytes(job, index, header, unit.window);
+        }
     }
 }
 
@@ -225,34 +230,6 @@ fn around_problem(header: &Header, window: Span, instant: f64, table: &str, colu
     beyond(header, window).map(|problem| Problem { skipped: true, ..problem })
 }
 
-/// Estimated CPU seconds of a unit: the sum over the stages that apply.
-fn cost_s(job: &Job, index: usize, header: &Header, window: Option<Span>) -> f64 {
-    let dataset = &job.datasets[index];
-    let length_s = window.unwrap_or(header.span).length_s();
-    let rate = match dataset.signal {
-        SignalKind::Spikes => 1.0 / dataset.preparation.bin_s,
-        _ => dataset.preparation.resample_hz.or(header.rate_hz).unwrap_or(0.0),
-    };
-    let n_channels = header.channels.len();
-    let n_samples = match dataset.signal {
-        SignalKind::Points | SignalKind::Distances => header.n_samples.unwrap_or(0),
-        _ => (length_s * rate).max(0.0) as usize,
-    };
-    let mut total = 1e-3 + 1e-8 * (n_channels * n_samples) as f64;
-    for stage in job.embeddings.iter().filter(|stage| stage.datasets.contains(&index)) {
-        total += stage.embed.cost_s(n_channels, n_samples);
-    }
-    for stage in job.persistences.iter().filter(|stage| stage.inputs.iter().any(|(at, _)| *at == index)) {
-        // Fitted to 7-D delay clouds at the enclosing radius: about 20 ms at 300 points in H1, 20 times that a further dimension.
-        let n = n_samples.min(stage.params.max_points) as f64;
-        total += 2e-2 * (n / 300.0).powi(3) * 20f64.powi(stage.params.max_dim as i32 - 1) + 1e-8 * n * n_samples as f64;
-    }
-    for stage in job.metrics.iter().filter(|stage| stage.inputs.iter().any(|(at, _)| *at == index)) {
-        total += stage.metric.cost_s(n_channels, n_samples) * f64::from(1 + stage.resampling.surrogates + stage.resampling.bootstrap);
-    }
-    total
-}
-
 /// Units of shard `shard` of `of` (from 1): the costliest first, each to the shard with the least so far, so that all shards end together.
 /// Every unit is in exactly one shard, whatever the machine.
 pub fn shard(units: &[Unit], shard: usize, of: usize) -> Vec<bool> {
@@ -293,6 +270,7 @@ mod tests {
                 ordinal: at as usize,
                 window: None,
                 cost_s: f64::from(at % 7),
+                memory_bytes: 0,
                 note: None,
                 problem: None,
             })

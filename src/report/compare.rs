@@ -9,13 +9,13 @@ mod tables;
 mod tolerance;
 
 pub use show::{json, text};
-pub use tolerance::{NamedTolerance, Tolerance, Tolerances, amount};
+pub use tolerance::{Giver, NamedTolerance, Settings, Tolerance, Tolerances, amount};
 
 use super::ReportError;
 use super::facts;
 use super::manifest::Part;
 use crate::spec::suggest;
-use crate::table::{MetricRecord, Table, UnitRecord, UnitStatus};
+use crate::table::{MetricRecord, SCHEMA_VERSION, Table, UnitRecord, UnitStatus};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -162,6 +162,8 @@ pub struct Comparison {
     pub base: PathBuf,
     /// The later one.
     pub out: PathBuf,
+    /// How far numbers may be from the earlier ones.
+    pub tolerances: Tolerances,
     /// What else is different about the two runs (job, version), one sentence each.
     pub notes: Vec<String>,
     /// Rows by table: units, metrics, diagrams, fidelity, expectations.
@@ -206,19 +208,19 @@ pub enum CompareError {
         /// The file that it lacks.
         file: &'static str,
     },
+    /// A folder was written by a version with other tables.
+    #[error("{out} has schema_version {found}, and this version of tcs-batch reads {known}; write it again with `tcs-batch run`")]
+    Schema {
+        /// The folder.
+        out: PathBuf,
+        /// What its manifest says.
+        found: String,
+        /// What can be compared.
+        known: u32,
+    },
     /// A table or manifest is broken.
     #[error(transparent)]
     Read(#[from] ReportError),
-    /// The metrics of the two folders cannot be joined.
-    #[error("cannot compare {base} with {out}: {source}; write both again with `tcs-batch run`")]
-    Join {
-        /// One table.
-        base: PathBuf,
-        /// The other.
-        out: PathBuf,
-        /// What polars says.
-        source: Box<polars::error::PolarsError>,
-    },
     /// A tolerance is for nothing that is there.
     #[error("there is nothing called `{name}` to have a tolerance in {base} or {out}{hint}")]
     Tolerance {
@@ -245,17 +247,18 @@ pub fn compare(base: &Path, out: &Path, tolerances: &Tolerances) -> Result<Compa
             }
         }
     }
-    let notes = notes(&facts::read_manifest(&base.join("manifest.json"))?, &facts::read_manifest(&out.join("manifest.json"))?);
+    let manifests = [read_manifest(base)?, read_manifest(out)?];
+    let notes = notes(&manifests[0], &manifests[1]);
     let mut names = BTreeSet::new();
     let units = tables::units(base, out)?;
     let (metric_changes, metrics) = metrics::metrics(base, out, tolerances, &mut names)?;
     let diagrams = tables::diagrams(base, out, tolerances, &mut names)?;
     let fidelity = tables::fidelity(base, out, tolerances, &mut names)?;
     let expectations = tables::expectations(base, out)?;
-    if let Some(name) = tolerances.named.keys().find(|name| !names.contains(*name)) {
+    if let Some(name) = tolerances.typed().find(|name| !names.contains(*name)) {
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
         let hint = if known.is_empty() { String::new() } else { format!("; {}", suggest(name, &known)) };
-        return Err(CompareError::Tolerance { name: name.clone(), base: base.to_owned(), out: out.to_owned(), hint });
+        return Err(CompareError::Tolerance { name: name.to_owned(), base: base.to_owned(), out: out.to_owned(), hint });
     }
     let counts = vec![
         ("units", units.count),
@@ -267,6 +270,7 @@ pub fn compare(base: &Path, out: &Path, tolerances: &Tolerances) -> Result<Compa
     Ok(Comparison {
         base: base.to_owned(),
         out: out.to_owned(),
+        tolerances: tolerances.clone(),
         notes,
         counts,
         metric_changes,
@@ -278,6 +282,40 @@ pub fn compare(base: &Path, out: &Path, tolerances: &Tolerances) -> Result<Compa
         fidelity: fidelity.changes,
         diagrams: diagrams.changes,
     })
+}
+
+/// The text of the job that wrote an output, with the overrides of its command line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobText {
+    /// The manifest that it stands in.
+    pub manifest: PathBuf,
+    /// The job file.
+    pub text: String,
+    /// `--set` of its command line.
+    pub overrides: Vec<String>,
+}
+
+/// The job that wrote `out`, as its manifest has it; `None` where it says nothing of it.
+///
+/// # Errors
+/// When the manifest cannot be read.
+pub fn job_text(out: &Path) -> Result<Option<JobText>, CompareError> {
+    let path = out.join("manifest.json");
+    let manifest = facts::read_manifest(&path)?;
+    let job = Part::new(&manifest).at("job");
+    let overrides = job.at("overrides").list().filter_map(|typed| typed.text().map(str::to_owned)).collect();
+    Ok(job.at("text").text().map(|text| JobText { manifest: path, text: text.to_owned(), overrides }))
+}
+
+/// The manifest of tables that can be compared.
+fn read_manifest(out: &Path) -> Result<Value, CompareError> {
+    let manifest = facts::read_manifest(&out.join("manifest.json"))?;
+    match Part::new(&manifest).at("schema_version").plain() {
+        Some(found) if found != SCHEMA_VERSION.to_string() => {
+            Err(CompareError::Schema { out: out.to_owned(), found, known: SCHEMA_VERSION })
+        }
+        _ => Ok(manifest),
+    }
 }
 
 /// What the manifests say differently. Paths, times and machines are expected to differ.

@@ -116,3 +116,11 @@ pub fn write(out: &Path, formats: &[Format]) -> Result<Vec<PathBuf>, ReportError
     }
     Ok(paths)
 }
+
+/// The text of `report.md`, without writing it.
+///
+/// # Errors
+/// As [`write`].
+pub fn markdown(out: &Path) -> Result<String, ReportError> {
+    Ok(md::render(&content::content(&facts::read(out)?)))
+}

@@ -6,12 +6,21 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// The units are known.
-    Planned {
+    /// The units are known; a [`Event::Planned`] for each follows.
+    Begun {
         /// All of this run.
         units: usize,
         /// Of these, already computed by an earlier run.
         reused: usize,
+    },
+    /// A unit of this run.
+    Planned {
+        /// Its id.
+        unit: String,
+        /// What it is estimated to take.
+        seconds: f64,
+        /// Already computed by an earlier run.
+        reused: bool,
     },
     /// A worker took a unit.
     Started {
@@ -24,6 +33,9 @@ pub enum Event {
         unit: String,
         /// Wall time.
         seconds: f64,
+        /// The same by stage.
+        #[serde(serialize_with = "as_map")]
+        stages: Vec<(String, f64)>,
         /// Values that do not exist, and why (empty: none).
         undefined: String,
     },
@@ -31,6 +43,8 @@ pub enum Event {
     Retried {
         /// Its id.
         unit: String,
+        /// How long the attempt took.
+        seconds: f64,
         /// Which attempt failed, from 1.
         attempt: u32,
         /// Why.
@@ -40,6 +54,8 @@ pub enum Event {
     Failed {
         /// Its id.
         unit: String,
+        /// How long the last attempt took; 0 when there was none.
+        seconds: f64,
         /// A stable word.
         kind: String,
         /// Why.
@@ -52,6 +68,10 @@ pub enum Event {
         /// Its name.
         name: &'static str,
     },
+}
+
+fn as_map<S: serde::Serializer>(pairs: &[(String, f64)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(pairs.iter().map(|(stage, seconds)| (stage, seconds)))
 }
 
 /// A listener.

@@ -1,15 +1,18 @@
 //! Runs: units are planned, what is missing is computed by workers and stored, tables are made of what is stored, reports of the
 //! tables. Owns no science.
 
+mod budget;
 pub mod event;
 pub mod inputs;
 mod judge;
+mod keep;
 mod manifest;
 pub mod merge;
 pub mod part;
 mod pool;
 mod preview;
 mod protocol;
+mod stages;
 pub mod store;
 mod tables;
 mod unit;
@@ -17,19 +20,20 @@ pub mod worker;
 
 use crate::job::Job;
 use crate::job::plan::{self, Plan, Problem, Unit};
-use crate::table::{FidelityRecord, TableError};
+use crate::table::{FidelityRecord, TableError, atomic};
+use budget::Budget;
 use event::{Event, Listener};
 use fs4::FileExt;
 use inputs::{Identity, Inputs};
+use keep::Keeper;
 use part::Wanted;
-use pool::{Errand, Limits, Message, Queue, Tended};
+use pool::{Done, Errand, Limits, Message, Tended};
 use protocol::{Answer, Request};
-use std::collections::VecDeque;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use store::{Store, Stored};
 
@@ -105,7 +109,7 @@ pub enum RunError {
     Table(#[from] TableError),
     /// A stored unit or the manifest could not be written.
     #[error(transparent)]
-    File(#[from] crate::table::atomic::FileError),
+    File(#[from] atomic::FileError),
     /// A report could not be written.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
@@ -114,6 +118,8 @@ pub enum RunError {
 /// The lock of an output folder; the kernel frees it when the process ends, however it ends.
 struct Lock {
     _file: File,
+    /// Whether the file system has locks at all.
+    is_sure: bool,
 }
 
 fn lock(out: &Path) -> Result<Lock, RunError> {
@@ -121,21 +127,23 @@ fn lock(out: &Path) -> Result<Lock, RunError> {
     std::fs::create_dir_all(out).map_err(output)?;
     let path = out.join(".lock");
     let file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(output)?;
-    match FileExt::try_lock(&file) {
+    let is_sure = match FileExt::try_lock(&file) {
         Ok(()) => {
             let holder = format!("pid {} since {}", std::process::id(), manifest::rfc3339(SystemTime::now()));
             // The text is for people only; the lock is the kernel's.
             let _ = std::fs::write(&path, holder);
+            true
         }
         Err(fs4::TryLockError::WouldBlock) => {
             let holder = std::fs::read_to_string(&path).map(|holder| format!(" ({})", holder.trim())).unwrap_or_default();
             return Err(RunError::Held { path: out.to_owned(), holder });
         }
         Err(fs4::TryLockError::Error(error)) => {
-            tracing::warn!("{}: no lock on this file system ({error}); do not start two runs into it", out.display())
+            tracing::warn!("{}: no lock on this file system ({error}); do not start two runs into it", out.display());
+            false
         }
-    }
-    Ok(Lock { _file: file })
+    };
+    Ok(Lock { _file: file, is_sure })
 }
 
 /// Runs a job. `interrupted` holds the number of a signal once one came.
@@ -144,7 +152,7 @@ fn lock(out: &Path) -> Result<Lock, RunError> {
 /// When the folder cannot be used or written, or a signal came. Failing units are no error: they are in the tables.
 pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, interrupted: &AtomicI32) -> Result<Outcome, RunError> {
     let (clock, started) = (Instant::now(), SystemTime::now());
-    let _lock = lock(&options.out)?;
+    let lock = lock(&options.out)?;
     if options.fresh {
         let shards = options.out.join("shards");
         if shards.exists() {
@@ -152,6 +160,10 @@ pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, inter
         }
     }
     let store = Store::open(&options.out).map_err(|source| RunError::Output { path: options.out.clone(), source })?;
+    if lock.is_sure {
+        store.sweep();
+        [options.out.clone(), options.out.join("shards")].iter().for_each(|folder| atomic::sweep(folder));
+    }
     let plan = plan(job);
     let mut inputs = Inputs::of(&options.out);
     let identities = inputs::identify_all(job, &mut inputs);
@@ -159,15 +171,22 @@ pub fn run(job: &Arc<Job>, options: &Options, listener: &mut dyn Listener, inter
     let units = chosen(&plan, options);
     let mut slots: Vec<Slot> = units.iter().map(|unit| slot(job, unit, &identities[unit.dataset], &store)).collect();
     let reused = slots.iter().filter(|slot| slot.errand.is_none() && slot.stored.problem.is_none()).count();
-    listener.hear(&Event::Planned { units: units.len(), reused });
-    for slot in slots.iter().filter(|slot| slot.errand.is_none()) {
-        if let Some(problem) = &slot.stored.problem {
-            listener.hear(&failed(problem, &slot.unit.id));
-        }
-    }
+    announce(&slots, reused, listener);
     merge::remember(job, options, &plan, &identities)?;
     compute(job, options, &store, &mut slots, listener, interrupted)?;
     conclude(&Concluding { job, options, plan: &plan, identities: &identities, slots: &slots, reused, clock, started }, listener)
+}
+
+/// Says what is planned, what of it is there already, and what cannot be done.
+fn announce(slots: &[Slot], reused: usize, listener: &mut dyn Listener) {
+    listener.hear(&Event::Begun { units: slots.len(), reused });
+    for Slot { unit, stored, errand, .. } in slots {
+        let reused = errand.is_none() && stored.problem.is_none();
+        listener.hear(&Event::Planned { unit: unit.id.clone(), seconds: unit.cost_s, reused });
+        if let (None, Some(problem)) = (errand, &stored.problem) {
+            listener.hear(&failed(problem, &unit.id, 0.0));
+        }
+    }
 }
 
 /// All units are through: what is left is to write.
@@ -236,10 +255,10 @@ pub(crate) struct Slot {
 /// Plans every unit of a job. A worker process opens the recordings: a file that crashes or hangs its library is one unit with a
 /// problem here too.
 pub fn plan(job: &Job) -> Plan {
-    let mut worker = Tended::new(Limits::of(job, 1, 0));
+    let mut worker = Tended::new(Limits::of(job, 1, job.run.retries));
     let mut plan = Plan { units: Vec::new(), headers: Vec::new() };
     for (index, dataset) in job.datasets.iter().enumerate() {
-        match worker.ask(&Request::Plan(index)) {
+        match worker.ask_again(&Request::Plan(index)) {
             Ok(Answer::Planned { units, header }) => {
                 plan.units.extend(units);
                 plan.headers.push(header);
@@ -272,15 +291,7 @@ fn chosen(plan: &Plan, options: &Options) -> Vec<Unit> {
 }
 
 fn slot(job: &Job, unit: &Unit, identity: &Result<Identity, String>, store: &Store) -> Slot {
-    let blank = |problem: Option<Problem>| Stored {
-        unit: unit.id.clone(),
-        parts: Vec::new(),
-        problem,
-        attempts: 0,
-        seconds: 0.0,
-        peak_memory_bytes: None,
-    };
-    let stop = |problem: Problem| Slot { unit: unit.clone(), wanted: Vec::new(), stored: blank(Some(problem)), errand: None };
+    let stop = |problem: Problem| Slot { unit: unit.clone(), wanted: Vec::new(), stored: blank(unit, Some(problem)), errand: None };
     if let Some(problem) = &unit.problem {
         return stop(problem.clone());
     }
@@ -290,9 +301,14 @@ fn slot(job: &Job, unit: &Unit, identity: &Result<Identity, String>, store: &Sto
     };
     let wanted = part::wanted(job, unit, &identity.key());
     let old = store.load(&unit.id);
-    let (stored, missing) = reuse(&wanted, old, blank(None));
+    let (stored, missing) = reuse(&wanted, old, blank(unit, None));
     let errand = (!missing.is_empty()).then_some(missing);
     Slot { unit: unit.clone(), wanted, stored, errand }
+}
+
+/// Nothing yet, or why there will be nothing.
+fn blank(unit: &Unit, problem: Option<Problem>) -> Stored {
+    Stored { unit: unit.id.clone(), parts: Vec::new(), problem, attempts: 0, seconds: 0.0, peak_memory_bytes: None }
 }
 
 /// What of an earlier result still stands: parts whose key is wanted and that did not fail.
@@ -324,8 +340,9 @@ pub fn status(job: &Job, unit: &Unit, inputs: &Inputs, store: &Store) -> (bool, 
     (false, missing.iter().map(name).collect::<Vec<_>>().join(", "))
 }
 
-fn failed(problem: &Problem, unit: &str) -> Event {
-    Event::Failed { unit: unit.to_owned(), kind: problem.kind.clone(), error: problem.message.clone(), skipped: problem.skipped }
+fn failed(problem: &Problem, unit: &str, seconds: f64) -> Event {
+    let (kind, error) = (problem.kind.clone(), problem.message.clone());
+    Event::Failed { unit: unit.to_owned(), seconds, kind, error, skipped: problem.skipped }
 }
 
 fn compute(
@@ -336,11 +353,7 @@ fn compute(
     listener: &mut dyn Listener,
     interrupted: &AtomicI32,
 ) -> Result<(), RunError> {
-    let mut errands: Vec<Errand> = slots
-        .iter()
-        .enumerate()
-        .filter_map(|(at, slot)| slot.errand.as_ref().map(|wanted| Errand { at, unit: slot.unit.clone(), wanted: wanted.clone() }))
-        .collect();
+    let mut errands: Vec<Errand> = slots.iter_mut().enumerate().filter_map(|(at, slot)| errand(at, slot)).collect();
     if errands.is_empty() {
         return Ok(());
     }
@@ -349,62 +362,86 @@ fn compute(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let n = if options.workers == 0 { cores } else { options.workers }.min(errands.len());
     let mut open = errands.len();
-    let queue: Queue = Arc::new(Mutex::new(VecDeque::from(errands)));
+    let budget = Arc::new(Budget::new(errands.into(), pool::memory_bytes(job), n));
     let (to, from) = std::sync::mpsc::channel();
-    pool::start(&Limits::of(job, n, options.retries), n, &queue, &to);
-    drop(to);
+    let keeper = Keeper::start(store.clone(), to.clone());
+    let pending = keeper.pending();
+    pool::start(&Limits::of(job, n, options.retries), n, &budget, &to, &keeper);
+    drop((to, keeper));
     while open > 0 {
-        let Some(message) = next(&from, interrupted)? else { break };
-        if let Message::Done(_) = message {
-            open -= 1;
-        }
-        if heard(message, store, slots, listener)? && options.fail_fast {
-            open -= skip_the_rest(&queue, slots);
+        match next(&from, interrupted) {
+            Some(Next::Message(message)) => {
+                open -= usize::from(matches!(message, Message::Kept(_)));
+                if heard(message, slots, listener)? && options.fail_fast {
+                    open -= skip_the_rest(&budget, slots);
+                }
+            }
+            Some(Next::Signal(signal)) => {
+                budget.drain();
+                settle(&from, &pending, slots, listener)?;
+                return Err(RunError::Interrupted { signal });
+            }
+            None => break,
         }
     }
     Ok(())
 }
 
-/// The next message; `None` when all workers are gone.
-fn next(from: &Receiver<Message>, interrupted: &AtomicI32) -> Result<Option<Message>, RunError> {
+/// What is to be computed of a unit. What stands of it already goes with it, and comes back in [`Done`].
+fn errand(at: usize, slot: &mut Slot) -> Option<Errand> {
+    let wanted = slot.errand.clone()?;
+    Some(Errand { at, unit: slot.unit.clone(), wanted, kept: slot.stored.clone() })
+}
+
+enum Next {
+    Message(Message),
+    Signal(i32),
+}
+
+/// The next thing that happens; `None` when all workers are gone.
+fn next(from: &Receiver<Message>, interrupted: &AtomicI32) -> Option<Next> {
     loop {
         match interrupted.load(Ordering::Relaxed) {
             0 => {}
-            signal => return Err(RunError::Interrupted { signal }),
+            signal => return Some(Next::Signal(signal)),
         }
         match from.recv_timeout(Duration::from_millis(100)) {
-            Ok(message) => return Ok(Some(message)),
+            Ok(message) => return Some(Next::Message(message)),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
 }
 
+/// After a signal: what is computed is still put on disk, within a second.
+fn settle(from: &Receiver<Message>, pending: &AtomicUsize, slots: &mut [Slot], listener: &mut dyn Listener) -> Result<(), RunError> {
+    let until = Instant::now() + Duration::from_secs(1);
+    while pending.load(Ordering::SeqCst) > 0 && Instant::now() < until {
+        if let Ok(message) = from.recv_timeout(Duration::from_millis(10)) {
+            heard(message, slots, listener)?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes in what a worker says; the answer is whether a unit failed.
-fn heard(message: Message, store: &Store, slots: &mut [Slot], listener: &mut dyn Listener) -> Result<bool, RunError> {
+fn heard(message: Message, slots: &mut [Slot], listener: &mut dyn Listener) -> Result<bool, RunError> {
     match message {
         Message::Started(at) => listener.hear(&Event::Started { unit: slots[at].unit.id.clone() }),
-        Message::Retrying { at, attempt, problem } => {
-            listener.hear(&Event::Retried { unit: slots[at].unit.id.clone(), attempt, error: problem.message });
+        Message::Retrying { at, attempt, seconds, problem } => {
+            listener.hear(&Event::Retried { unit: slots[at].unit.id.clone(), seconds, attempt, error: problem.message });
         }
-        Message::Done(done) => {
-            let slot = &mut slots[done.errand.at];
-            let stored = &mut slot.stored;
-            (stored.attempts, stored.seconds, stored.peak_memory_bytes) = (done.attempts, done.seconds, done.peak_memory_bytes);
-            match done.result {
-                Ok(parts) => stored.parts.extend(parts),
-                Err(problem) => stored.problem = Some(problem),
-            }
-            store.save(stored)?;
-            slot.errand = None;
+        Message::Lost(error) => return Err(error.into()),
+        Message::Kept(done) => {
+            let Done { at, stored, stages } = *done;
+            let slot = &mut slots[at];
+            (slot.stored, slot.errand) = (stored, None);
+            let (unit, seconds) = (slot.unit.id.clone(), slot.stored.seconds);
             let problem = tables::problem_of(slot);
-            match &problem {
-                Some(problem) => listener.hear(&failed(problem, &slot.unit.id)),
-                None => {
-                    let undefined = tables::undefined_of(slot).join("; ");
-                    listener.hear(&Event::Finished { unit: slot.unit.id.clone(), seconds: done.seconds, undefined });
-                }
-            }
+            listener.hear(&match &problem {
+                Some(problem) => failed(problem, &unit, seconds),
+                None => Event::Finished { unit, seconds, stages, undefined: tables::undefined_of(slot).join("; ") },
+            });
             return Ok(problem.is_some_and(|problem| !problem.skipped));
         }
     }
@@ -412,12 +449,23 @@ fn heard(message: Message, store: &Store, slots: &mut [Slot], listener: &mut dyn
 }
 
 /// Empties the queue; its units are skipped. The answer is how many there were.
-fn skip_the_rest(queue: &Queue, slots: &mut [Slot]) -> usize {
-    let left: Vec<Errand> = queue.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+fn skip_the_rest(budget: &Budget, slots: &mut [Slot]) -> usize {
+    let left = budget.drain();
     for errand in &left {
         let problem =
             Problem { kind: "fail-fast".into(), message: "not begun: an earlier unit failed (--fail-fast)".into(), skipped: true };
         slots[errand.at].stored.problem = Some(problem);
     }
     left.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An errand of no consequence that asks for `memory_bytes`.
+    pub(super) fn errand(at: usize, memory_bytes: u64) -> Errand {
+        let unit = Unit { id: at.to_string(), dataset: 0, ordinal: at, window: None, cost_s: 0.0, memory_bytes, note: None, problem: None };
+        Errand { at, kept: blank(&unit, None), unit, wanted: Vec::new() }
+    }
 }

@@ -1,15 +1,18 @@
 //! The coordinator's side: one thread tends one worker process, hands it units from the queue, and replaces it when it dies, hangs
 //! or outgrows its memory. The coordinator itself opens no recording and computes nothing.
 
-use super::part::{Part, Wanted};
-use super::protocol::{self, Answer, Hello, Request};
+use super::budget::{Budget, Dealt};
+use super::keep::Keeper;
+use super::part::Wanted;
+use super::protocol::{self, Answer, Computed, Hello, Request};
+use super::store::Stored;
 use crate::job::Job;
 use crate::job::plan::{Problem, Unit};
-use std::collections::VecDeque;
+use crate::table::atomic::FileError;
 use std::io;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often a worker's memory is looked at, and an end asked for is noticed.
@@ -24,6 +27,8 @@ pub struct Errand {
     pub unit: Unit,
     /// Its parts that are missing or changed.
     pub wanted: Vec<Wanted>,
+    /// What stands of it already.
+    pub kept: Stored,
 }
 
 /// What the tender of a worker tells the coordinator.
@@ -36,29 +41,26 @@ pub enum Message {
         at: usize,
         /// Which attempt failed, from 1.
         attempt: u32,
+        /// How long that took, seconds.
+        seconds: f64,
         /// Why.
         problem: Problem,
     },
-    /// It is through with one.
-    Done(Box<Done>),
+    /// A unit is through, and on disk.
+    Kept(Box<Done>),
+    /// A unit is through and could not be put on disk.
+    Lost(FileError),
 }
 
-/// The result of an errand.
+/// A unit that is through: computed, or failed for good.
 pub struct Done {
-    /// The errand.
-    pub errand: Errand,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Its parts, or why there are none.
-    pub result: Result<Vec<(String, String, Part)>, Problem>,
-    /// Wall time, seconds.
-    pub seconds: f64,
-    /// Peak memory of the worker so far, bytes.
-    pub peak_memory_bytes: Option<u64>,
+    /// Index of the unit in the run.
+    pub at: usize,
+    /// What is to be kept of it.
+    pub stored: Stored,
+    /// Seconds spent on it by stage: `read`, `embedding`, `persistence`, `metrics`, `fidelity`.
+    pub stages: Vec<(String, f64)>,
 }
-
-/// Errands that nobody has taken yet.
-pub type Queue = Arc<Mutex<VecDeque<Errand>>>;
 
 /// How workers are started and bounded.
 #[derive(Debug, Clone)]
@@ -69,41 +71,46 @@ pub struct Limits {
     pub timeout: Duration,
     /// Attempts beyond the first.
     pub retries: u32,
+    /// Memory of all workers together, bytes.
+    pub memory_bytes: u64,
     /// Threads that a worker may use.
     pub threads: usize,
 }
 
+/// What `run.memory_gib` allows, bytes.
+pub fn memory_bytes(job: &Job) -> u64 {
+    (job.run.memory_gib * (1_u64 << 30) as f64) as u64
+}
+
 impl Limits {
-    /// The limits of a job run by `n` workers: each gets its share of the memory and of the cores.
+    /// The limits of a job run by `n` workers: each gets its share of the cores.
     pub fn of(job: &Job, n: usize, retries: u32) -> Self {
-        let memory_bytes = (job.run.memory_gib * (1_u64 << 30) as f64) as u64 / n.max(1) as u64;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let hello = Hello {
             job: job.source.path().to_owned(),
             overrides: job.source.overrides().map(str::to_owned).collect(),
             hash: job.hash.clone(),
-            memory_bytes,
         };
         // A timeout beyond what a Duration holds is no timeout.
         let timeout = Duration::try_from_secs_f64(job.run.unit_timeout_s).unwrap_or(Duration::MAX);
-        Self { hello, timeout, retries, threads: (cores / n.max(1)).max(1) }
+        Self { hello, timeout, retries, memory_bytes: memory_bytes(job), threads: (cores / n.max(1)).max(1) }
     }
 }
 
-/// Starts `n` workers over `queue`; each ends when it is empty or nobody listens.
-pub fn start(limits: &Limits, n: usize, queue: &Queue, to: &Sender<Message>) {
+/// Starts `n` workers over `budget`; each ends when no unit is left or nobody listens.
+pub fn start(limits: &Limits, n: usize, budget: &Arc<Budget>, to: &Sender<Message>, keeper: &Keeper) {
     for _ in 0..n {
-        let (limits, queue, to) = (limits.clone(), Arc::clone(queue), to.clone());
+        let (limits, budget, to, keeper) = (limits.clone(), Arc::clone(budget), to.clone(), keeper.clone());
         std::thread::spawn(move || {
             let mut worker = Tended::new(limits);
-            loop {
-                let errand = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                let Some(errand) = errand else { return };
-                if to.send(Message::Started(errand.at)).is_err() {
+            // A worker that waits for memory gives up its own.
+            while let Some(dealt) = budget.take(|| worker.process = None) {
+                if to.send(Message::Started(dealt.errand.at)).is_err() {
                     return;
                 }
-                let done = worker.compute(errand, &to);
-                if to.send(Message::Done(Box::new(done))).is_err() {
+                let (done, held) = worker.compute(dealt, &budget, &to);
+                budget.release(held);
+                if !keeper.hand_in(done) {
                     return;
                 }
             }
@@ -111,9 +118,9 @@ pub fn start(limits: &Limits, n: usize, queue: &Queue, to: &Sender<Message>) {
     }
 }
 
-/// Whether trying again may help: a crash, a read that failed on the way. Bad data stay bad.
+/// Whether trying again may help: a crash, a file system that did not answer, a file that is still being copied. Bad data stay bad.
 fn is_transient(problem: &Problem) -> bool {
-    matches!(problem.kind.as_str(), "panic" | "io" | "damaged" | "crash" | "timeout" | "memory")
+    matches!(problem.kind.as_str(), "panic" | "unreadable" | "truncated" | "damaged" | "crash" | "timeout" | "memory")
 }
 
 /// A worker process that is started when it is needed and replaced when it is lost.
@@ -134,23 +141,37 @@ impl Tended {
         Self { limits, process: None }
     }
 
-    /// Computes an errand, again up to `retries` times where that may help.
-    fn compute(&mut self, errand: Errand, to: &Sender<Message>) -> Done {
+    /// Computes an errand, again up to `retries` times where that may help: after too little memory, with all of it. Returns what
+    /// came of it and the memory that is still reserved.
+    fn compute(&mut self, dealt: Dealt, budget: &Budget, to: &Sender<Message>) -> (Done, u64) {
+        let Dealt { errand, mut memory_bytes } = dealt;
+        let mut stored = errand.kept;
         let mut attempts = 1;
         loop {
             let started = Instant::now();
-            let request = Request::Compute { unit: errand.unit.clone(), wanted: errand.wanted.clone() };
-            let (result, seconds, peak_memory_bytes) = match self.ask(&request) {
-                Ok(Answer::Computed { result, seconds, peak_memory_bytes }) => (result, seconds, peak_memory_bytes),
-                Ok(_) => (Err(self.broken("it gave another answer than was asked for")), started.elapsed().as_secs_f64(), None),
-                Err(problem) => (Err(problem), started.elapsed().as_secs_f64(), None),
+            let request = Request::Compute { unit: errand.unit.clone(), wanted: errand.wanted.clone(), memory_bytes };
+            let computed = match self.ask_within(&request, memory_bytes) {
+                Ok(Answer::Computed(computed)) => computed,
+                Ok(_) => Computed::failed(self.broken("it gave another answer than was asked for"), started),
+                Err(problem) => Computed::failed(problem, started),
             };
-            match result {
+            match computed.result {
                 Err(problem) if attempts <= self.limits.retries && is_transient(&problem) => {
-                    let _ = to.send(Message::Retrying { at: errand.at, attempt: attempts, problem });
+                    if problem.kind == "memory" {
+                        self.process = None;
+                        memory_bytes = budget.reserve_all(memory_bytes);
+                    }
+                    let _ = to.send(Message::Retrying { at: errand.at, attempt: attempts, seconds: computed.seconds, problem });
                     attempts += 1;
                 }
-                result => return Done { errand, attempts, result, seconds, peak_memory_bytes },
+                result => {
+                    (stored.attempts, stored.seconds, stored.peak_memory_bytes) = (attempts, computed.seconds, computed.peak_memory_bytes);
+                    match result {
+                        Ok(parts) => stored.parts.extend(parts),
+                        Err(problem) => stored.problem = Some(problem),
+                    }
+                    return (Done { at: errand.at, stored, stages: computed.stages }, memory_bytes);
+                }
             }
         }
     }
@@ -166,13 +187,31 @@ impl Tended {
     /// When it died (`crash`, with the signal), took too long (`timeout`) or too much (`memory`); it is then gone, and the next
     /// request starts another.
     pub fn ask(&mut self, request: &Request) -> Result<Answer, Problem> {
+        self.ask_within(request, self.limits.memory_bytes)
+    }
+
+    /// Asks, again up to `retries` times where that may help.
+    ///
+    /// # Errors
+    /// As [`Self::ask`], the last time.
+    pub fn ask_again(&mut self, request: &Request) -> Result<Answer, Problem> {
+        let mut attempt = 0;
+        loop {
+            match self.ask(request) {
+                Err(problem) if attempt < self.limits.retries && is_transient(&problem) => attempt += 1,
+                other => return other,
+            }
+        }
+    }
+
+    fn ask_within(&mut self, request: &Request, memory_bytes: u64) -> Result<Answer, Problem> {
         let mut process = match self.process.take() {
             Some(process) => process,
             None => Process::start(&self.limits)?,
         };
         // A worker that is gone shows when its answer is waited for.
         let _ = protocol::send(&mut process.input, request);
-        let answer = process.wait(&self.limits)?;
+        let answer = process.wait(&self.limits, memory_bytes)?;
         self.process = Some(process);
         Ok(answer)
     }
@@ -212,7 +251,7 @@ impl Process {
             }
         });
         let mut process = Self { child, input, answers };
-        match process.wait(limits)? {
+        match process.wait(limits, limits.memory_bytes)? {
             Answer::Ready => Ok(process),
             Answer::Refused(why) => Err(problem("worker", format!("the worker refused the job: {why}"))),
             _ => Err(problem("crash", "the worker process did not say that it is ready".into())),
@@ -220,7 +259,7 @@ impl Process {
     }
 
     /// The next answer, within the time and memory allowed.
-    fn wait(&mut self, limits: &Limits) -> Result<Answer, Problem> {
+    fn wait(&mut self, limits: &Limits, memory_bytes: u64) -> Result<Answer, Problem> {
         let started = Instant::now();
         loop {
             match self.answers.recv_timeout(TICK) {
@@ -234,12 +273,12 @@ impl Process {
                 return Err(problem("timeout", message));
             }
             let used = resident_bytes(self.child.id()).unwrap_or(0);
-            if used > limits.hello.memory_bytes {
+            if used > memory_bytes {
                 let gib = |bytes: u64| bytes as f64 / (1_u64 << 30) as f64;
                 let message = format!(
                     "the worker used {:.2} GiB, more than its share of {:.2} GiB; raise `run.memory_gib`, use fewer workers, or cut smaller windows",
                     gib(used),
-                    gib(limits.hello.memory_bytes)
+                    gib(memory_bytes)
                 );
                 return Err(problem("memory", message));
             }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// A frame larger than this is taken for a broken stream, not for a message.
 const MOST_BYTES: u64 = 1 << 36;
@@ -20,8 +21,6 @@ pub struct Hello {
     pub overrides: Vec<String>,
     /// Hash of the job as the coordinator read it; a worker that reads another refuses.
     pub hash: String,
-    /// Memory that a unit may use, bytes.
-    pub memory_bytes: u64,
 }
 
 /// What a worker is asked.
@@ -35,6 +34,8 @@ pub enum Request {
         unit: Unit,
         /// Its parts.
         wanted: Vec<Wanted>,
+        /// Memory that it may use, bytes.
+        memory_bytes: u64,
     },
 }
 
@@ -52,15 +53,28 @@ pub enum Answer {
         /// Its header, or why it could not be opened.
         header: Result<Header, ReadError>,
     },
-    /// A unit's parts, or why there are none.
-    Computed {
-        /// Label, key, result.
-        result: Result<Vec<(String, String, Part)>, Problem>,
-        /// Wall time, seconds.
-        seconds: f64,
-        /// Peak memory of the worker so far, bytes.
-        peak_memory_bytes: Option<u64>,
-    },
+    /// A unit is through.
+    Computed(Computed),
+}
+
+/// What a worker made of a unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Computed {
+    /// Label, key, result of each part; or why there are none.
+    pub result: Result<Vec<(String, String, Part)>, Problem>,
+    /// Wall time, seconds.
+    pub seconds: f64,
+    /// The same by stage.
+    pub stages: Vec<(String, f64)>,
+    /// Peak memory of the worker so far, bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+impl Computed {
+    /// Nothing came of it, since `started`.
+    pub fn failed(problem: Problem, started: Instant) -> Self {
+        Self { result: Err(problem), seconds: started.elapsed().as_secs_f64(), stages: Vec::new(), peak_memory_bytes: None }
+    }
 }
 
 /// Writes one message.

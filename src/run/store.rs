@@ -3,7 +3,7 @@
 
 use super::part::Part;
 use crate::job::plan::Problem;
-use crate::table::atomic;
+use crate::table::atomic::{self, FileError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -73,8 +73,17 @@ impl Store {
     ///
     /// # Errors
     /// When the file cannot be written (a full disk); what was there before stays.
-    pub fn save(&self, stored: &Stored) -> Result<(), crate::table::atomic::FileError> {
+    pub fn save(&self, stored: &Stored) -> Result<(), FileError> {
         atomic::write_bytes(&self.path(&stored.unit), &encode(stored))
+    }
+    /// Keeps several units, waiting for the disk about once. One result a unit.
+    pub fn save_all<'a>(&self, several: impl IntoIterator<Item = &'a Stored>) -> Vec<Result<(), FileError>> {
+        let files: Vec<_> = several.into_iter().map(|stored| (self.path(&stored.unit), encode(stored))).collect();
+        atomic::write_group(&files)
+    }
+    /// Removes what a killed run left half-written. Only for the run that holds the folder.
+    pub fn sweep(&self) {
+        atomic::sweep(&self.folder);
     }
 }
 

@@ -1,6 +1,7 @@
 //! One unit of work: read the window, prepare it, embed, take persistence, compute metrics. The program of a worker.
 
 use super::part::{Part, Task, Wanted};
+use super::stages::Stages;
 use crate::data::{Content, Points, Series, Span, Spikes};
 use crate::embed::Embedded;
 use crate::homology::{Rips, landmarks, summary};
@@ -25,12 +26,17 @@ pub fn compute(
     reader: &mut dyn Reader,
     wanted: &[Wanted],
     memory_bytes: u64,
+    stages: &Stages,
 ) -> Result<Vec<(String, String, Part)>, Problem> {
     let dataset = &job.datasets[unit.dataset];
-    let content = read(dataset, unit, reader)
-        .map_err(|problem| left_out(dataset, problem))
-        .and_then(|content| control(job, dataset, unit, content))?;
-    let rates = rates(dataset, unit, reader, &content)?;
+    let load = || -> Result<(Content, Option<Series>), Problem> {
+        let content = read(dataset, unit, reader)
+            .map_err(|problem| left_out(dataset, problem))
+            .and_then(|content| control(job, dataset, unit, content))?;
+        let rates = rates(dataset, unit, reader, &content)?;
+        Ok((content, rates))
+    };
+    let (content, rates) = stages.time("read", load)?;
     let window = Window {
         job,
         dataset,
@@ -38,6 +44,7 @@ pub fn compute(
         content: &content,
         rates,
         memory_bytes,
+        stages,
         series: OnceCell::new(),
         embedded: job.embeddings.iter().map(|_| OnceCell::new()).collect(),
     };
@@ -165,6 +172,7 @@ struct Window<'a> {
     content: &'a Content,
     rates: Option<Series>,
     memory_bytes: u64,
+    stages: &'a Stages,
     series: OnceCell<Result<Series, Problem>>,
     embedded: Vec<OnceCell<Result<Embedded, Problem>>>,
 }
@@ -172,11 +180,11 @@ struct Window<'a> {
 impl Window<'_> {
     fn part(&self, wanted: &Wanted) -> Result<Part, Problem> {
         match wanted.task {
-            Task::Preview => Ok(Part::Preview(preview::curves(self.content))),
+            Task::Preview => self.stages.time("preview", || Ok(Part::Preview(preview::curves(self.content)))),
             Task::Embedding(at) => self.embedded(at).cloned().map(Part::Embedding),
-            Task::Persistence(at) => self.persistence(&self.job.persistences[at]),
-            Task::Metric(at) => self.metric(at),
-            Task::Fidelity(at) => self.fidelity(at),
+            Task::Persistence(at) => self.stages.time("persistence", || self.persistence(&self.job.persistences[at])),
+            Task::Metric(at) => self.stages.time("metrics", || self.metric(at)),
+            Task::Fidelity(at) => self.stages.time("fidelity", || self.fidelity(at)),
         }
     }
 
@@ -198,7 +206,8 @@ impl Window<'_> {
             (None, Content::Series(series)) => Ok(series.clone()),
             (None, Content::Points(_) | Content::Distances(_)) => Err(problem("bad-value", "points and distances have no channels")),
         };
-        self.series.get_or_init(|| make().and_then(|series| finish(preparation, series))).as_ref().map_err(Problem::clone)
+        let prepared = || make().and_then(|series| finish(preparation, series));
+        self.series.get_or_init(|| self.stages.time("read", prepared)).as_ref().map_err(Problem::clone)
     }
 
     fn embedded(&self, at: usize) -> Result<&Embedded, Problem> {
@@ -207,7 +216,7 @@ impl Window<'_> {
             let seed = self.seed(&format!("embedding:{}", stage.name));
             stage.embed.embed(self.series()?, seed).map_err(|error| problem("embedding", format!("embedding `{}`: {error}", stage.name)))
         };
-        self.embedded[at].get_or_init(make).as_ref().map_err(Problem::clone)
+        self.embedded[at].get_or_init(|| self.stages.time("embedding", make)).as_ref().map_err(Problem::clone)
     }
 
     fn seed(&self, stage: &str) -> u64 {

@@ -2,7 +2,8 @@
 //! that it has open; libhdf5 crashing, a leak or an endless loop costs this process and one unit, never the run.
 
 use super::part::{Part, Wanted};
-use super::protocol::{self, Answer, Hello, Request};
+use super::protocol::{self, Answer, Computed, Hello, Request};
+use super::stages::Stages;
 use super::unit;
 use crate::job::plan::{self, Problem, Unit};
 use crate::job::{self, Job};
@@ -28,7 +29,7 @@ pub fn main() -> io::Result<()> {
         Err(error) => return protocol::send(&mut output, &Answer::Refused(error.to_string())),
     };
     protocol::send(&mut output, &Answer::Ready)?;
-    let mut worker = Worker { job, memory_bytes: hello.memory_bytes, open: HashMap::new() };
+    let mut worker = Worker { job, open: HashMap::new() };
     for request in requests() {
         protocol::send(&mut output, &worker.answer(request))?;
     }
@@ -51,9 +52,11 @@ fn requests() -> Receiver<Request> {
     from
 }
 
+/// Label, key, result of each part; or why there are none.
+type Parts = Result<Vec<(String, String, Part)>, Problem>;
+
 struct Worker {
     job: Job,
-    memory_bytes: u64,
     open: HashMap<usize, Box<dyn Reader>>,
 }
 
@@ -65,17 +68,19 @@ impl Worker {
                 let (units, header) = plan::of_dataset(&self.job, dataset);
                 Answer::Planned { units, header }
             }
-            Request::Compute { unit, wanted } => {
-                let result = self.compute(&unit, &wanted);
-                Answer::Computed { result, seconds: started.elapsed().as_secs_f64(), peak_memory_bytes: peak_memory_bytes() }
+            Request::Compute { unit, wanted, memory_bytes } => {
+                let stages = Stages::default();
+                let result = self.compute(&unit, &wanted, memory_bytes, &stages);
+                let seconds = started.elapsed().as_secs_f64();
+                Answer::Computed(Computed { result, seconds, stages: stages.seconds(), peak_memory_bytes: peak_memory_bytes() })
             }
         }
     }
 
     /// Computes a unit. A panic is one failed unit; the worker lives on with its recordings closed.
-    fn compute(&mut self, unit: &Unit, wanted: &[Wanted]) -> Result<Vec<(String, String, Part)>, Problem> {
+    fn compute(&mut self, unit: &Unit, wanted: &[Wanted], memory_bytes: u64, stages: &Stages) -> Parts {
         fault_for_tests(&unit.id);
-        let caught = std::panic::catch_unwind(AssertUnwindSafe(|| self.try_compute(unit, wanted)));
+        let caught = std::panic::catch_unwind(AssertUnwindSafe(|| self.try_compute(unit, wanted, memory_bytes, stages)));
         if !matches!(caught, Ok(Ok(_))) {
             self.open.remove(&unit.dataset);
         }
@@ -86,12 +91,13 @@ impl Worker {
         })
     }
 
-    fn try_compute(&mut self, unit: &Unit, wanted: &[Wanted]) -> Result<Vec<(String, String, Part)>, Problem> {
+    fn try_compute(&mut self, unit: &Unit, wanted: &[Wanted], memory_bytes: u64, stages: &Stages) -> Parts {
         if !self.open.contains_key(&unit.dataset) {
-            self.open.insert(unit.dataset, plan::open(&self.job, &self.job.datasets[unit.dataset])?);
+            let opened = stages.time("read", || plan::open(&self.job, &self.job.datasets[unit.dataset]))?;
+            self.open.insert(unit.dataset, opened);
         }
         let Some(reader) = self.open.get_mut(&unit.dataset) else { return Ok(Vec::new()) };
-        unit::compute(&self.job, unit, reader.as_mut(), wanted, self.memory_bytes)
+        unit::compute(&self.job, unit, reader.as_mut(), wanted, memory_bytes, stages)
     }
 }
 
@@ -103,7 +109,7 @@ fn peak_memory_bytes() -> Option<u64> {
 }
 
 /// Faults on demand, so that tests can see what the coordinator makes of a worker that crashes, hangs or leaks:
-/// `TCS_BATCH_FAULT=crash:PART-OF-UNIT-ID` (or `hang`, `leak`, `panic`). A file named by `TCS_BATCH_FAULT_ONCE` makes it happen
+/// `TCS_BATCH_FAULT=crash:PART-OF-UNIT-ID` (or `segfault`, `hang`, `leak`, `panic`). A file named by `TCS_BATCH_FAULT_ONCE` makes it happen
 /// only while that file does not exist.
 fn fault_for_tests(unit: &str) {
     let Ok(fault) = std::env::var("TCS_BATCH_FAULT") else { return };
@@ -118,6 +124,12 @@ fn fault_for_tests(unit: &str) {
     }
     match kind {
         "crash" => std::process::abort(),
+        // Sent twice: Rust's own handler lets the first pass when no address was touched.
+        "segfault" => {
+            for _ in 0..2 {
+                let _ = std::process::Command::new("kill").args(["-SEGV", &std::process::id().to_string()]).status();
+            }
+        }
         "hang" => loop {
             std::thread::sleep(std::time::Duration::from_secs(1));
         },

@@ -5,6 +5,10 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// How names of files begin that are not yet whole.
+const PREFIX: &str = ".tcs-tmp-";
 
 /// A file that could not be written or read, with what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -30,20 +34,73 @@ impl FileError {
 /// # Errors
 /// When the folder is missing, full or not writable. Whatever stood under `path` before then still stands there.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    replace(folder, path, bytes).map_err(|source| FileError::new("write", path, source))
+    write_group(&[(path.to_owned(), bytes)]).pop().unwrap_or(Ok(()))
 }
 
-fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".tcs-tmp-").tempfile_in(folder)?;
+/// Writes several files, each as [`write_bytes`] does, and waits for the disk about once for all of them: a journalling file system
+/// puts what is pending on disk together, so the first sync pays and the others find their work done. One result a file, in order.
+pub fn write_group<B: AsRef<[u8]>>(files: &[(PathBuf, B)]) -> Vec<Result<(), FileError>> {
+    let mut aside: Vec<io::Result<NamedTempFile>> = files.iter().map(|(path, bytes)| put_aside(path, bytes.as_ref())).collect();
+    for file in &mut aside {
+        if let Ok(written) = file
+            && let Err(error) = fault::point("sync").and_then(|()| written.as_file().sync_all())
+        {
+            *file = Err(error);
+        }
+    }
+    let renamed: Vec<io::Result<()>> = aside.into_iter().zip(files).map(|(file, (path, _))| rename(file?, path)).collect();
+    let mut folders: Vec<(&Path, io::Result<()>)> = Vec::new();
+    for (path, _) in files {
+        let folder = folder_of(path);
+        if folders.iter().all(|(known, _)| *known != folder) {
+            folders.push((folder, fault::point("sync-folder").and_then(|()| sync_folder(folder))));
+        }
+    }
+    let synced = |path: &Path| match folders.iter().find(|(known, _)| *known == folder_of(path)) {
+        Some((_, Err(error))) => Err(again(error)),
+        _ => Ok(()),
+    };
+    let whole = renamed
+        .into_iter()
+        .zip(files)
+        .map(|(renamed, (path, _))| renamed.and_then(|()| synced(path)).map_err(|source| FileError::new("write", path, source)));
+    whole.collect()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The same error once more: the system's are not to be copied.
+fn again(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
+}
+
+fn put_aside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    fault::point("create")?;
+    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder_of(path))?;
+    if let Err(error) = fault::point("write") {
+        file.write_all(&bytes[..bytes.len() / 2])?;
+        return Err(error);
+    }
     file.write_all(bytes)?;
     open_to_readers(file.as_file())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    sync_folder(folder)
+    Ok(file)
+}
+
+fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    fault::point("rename")?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// Removes what killed runs left behind in `folder`. Only for the one process that writes there.
+pub fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            // What cannot be removed does no harm: it is never read.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Temporary files are made for their owner alone, but a table is for whoever may read the folder.
@@ -84,6 +141,42 @@ fn remedy(source: &io::Error) -> &'static str {
     }
 }
 
+/// Faults on demand, so that tests can see what a run makes of a disk that fails, or a death, at any step of any write:
+/// `TCS_BATCH_WRITE_FAULT=STEP:N:full` (or `kill`) at the n-th time (from 1) that this process comes to the step
+/// (`create`, `write`, `sync`, `rename`, `sync-folder`).
+mod fault {
+    use std::io;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    struct Fault {
+        step: String,
+        nth: u64,
+        kill: bool,
+        passed: AtomicU64,
+    }
+
+    fn wanted() -> Option<&'static Fault> {
+        static FAULT: OnceLock<Option<Fault>> = OnceLock::new();
+        let parse = || {
+            let text = std::env::var("TCS_BATCH_WRITE_FAULT").ok()?;
+            let mut parts = text.split(':');
+            let (step, nth, how) = (parts.next()?.to_owned(), parts.next()?.parse().ok()?, parts.next()?);
+            Some(Fault { step, nth, kill: how == "kill", passed: AtomicU64::new(0) })
+        };
+        FAULT.get_or_init(parse).as_ref()
+    }
+
+    pub(super) fn point(step: &str) -> io::Result<()> {
+        let Some(fault) = wanted().filter(|fault| fault.step == step) else { return Ok(()) };
+        match fault.passed.fetch_add(1, Ordering::Relaxed) + 1 {
+            passed if passed == fault.nth && fault.kill => std::process::abort(),
+            passed if passed >= fault.nth && !fault.kill => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +200,22 @@ mod tests {
         std::fs::write(path.join("inside"), b"x").unwrap();
         assert!(write_bytes(&path, b"new").unwrap_err().to_string().contains("taken"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_group_has_one_result_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        std::fs::create_dir(&taken).unwrap();
+        std::fs::write(taken.join("inside"), b"x").unwrap();
+        let files = [(folder.path().join("a"), b"1"), (taken, b"2"), (folder.path().join("no/b"), b"3"), (folder.path().join("c"), b"4")];
+        let results: Vec<bool> = write_group(&files).iter().map(Result::is_ok).collect();
+        assert_eq!(results, [true, false, false, true]);
+        assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), b"1");
+        assert_eq!(std::fs::read(folder.path().join("c")).unwrap(), b"4");
+        std::fs::write(folder.path().join(".tcs-tmp-left"), b"half").unwrap();
+        sweep(folder.path());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

@@ -23,10 +23,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Version of the tables' layout, and of the job file's.
+pub const SCHEMA_VERSION: u32 = 1;
+
 /// Rows of a row group: a reader that wants one dataset skips the others by their statistics, and one group fits any memory.
 const ROW_GROUP_ROWS: usize = 65_536;
 /// Rows decoded at a time when reading.
-const BATCH_ROWS: usize = 8_192;
+pub(crate) const BATCH_ROWS: usize = 8_192;
 /// Stands in the file in place of the Parquet library's version, so that updating the library does not change a table's bytes by its name alone.
 const CREATED_BY: &str = "tcs-batch";
 /// zstd's own default: higher levels cost several times the time for a few per cent.

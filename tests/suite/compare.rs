@@ -5,7 +5,7 @@ use super::fixture::{metric, put, unit};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use tcs_batch::report::compare::{Comparison, Tolerances, compare, json, text};
+use tcs_batch::report::compare::{Comparison, Settings, Tolerances, compare, json, text};
 use tcs_batch::table::{DiagramRecord, ExpectationRecord, FidelityRecord, MetricRecord, UnitRecord, UnitStatus};
 
 /// An output folder in memory.
@@ -103,7 +103,7 @@ fn folders(change: impl FnOnce(&mut Tables)) -> (tempfile::TempDir, PathBuf, Pat
 fn compared(named: &[&str], change: impl FnOnce(&mut Tables)) -> Comparison {
     let (_folder, base, out) = folders(change);
     let named: Vec<_> = named.iter().map(|text| text.parse().unwrap()).collect();
-    let comparison = compare(&base, &out, &Tolerances::new(Tolerances::default().general, &named)).unwrap();
+    let comparison = compare(&base, &out, &Tolerances::new(&Settings::default(), &Settings { named, ..Settings::default() })).unwrap();
     // Whatever is found can be shown.
     assert!(text(&comparison).lines().count() > 6);
     assert_eq!(json(&comparison)["regression"], comparison.regression());
@@ -309,6 +309,7 @@ fn the_page_says_what_changed() {
     insta::assert_snapshot!(page, @r"
     base  DIR/base
     out   DIR/out
+    tolerance: absolute 1e-9 (default), relative 1e-6 (default)
     note: the jobs differ: aaaa and bbbb
 
     table         compared  changed  worse  missing  new
@@ -383,7 +384,7 @@ fn what_cannot_be_compared_is_one_line() {
         (&empty, &[], "holds no manifest.json"),
         (&without, &[], "holds no manifest.json"),
         (Path::new("/nowhere/at/all"), &[], "holds no manifest.json"),
-        (&broken, &[], "cannot compare"),
+        (&broken, &[], "is not a `metrics.parquet`"),
         (&out, &["--tolerance", "lz67=0.1"], "did you mean `lz76`?"),
         (&out, &["--tolerance", "lz76"], "write METRIC=X"),
         (&out, &["--absolute", "-1"], "0 or more"),

@@ -3,9 +3,10 @@
 #![cfg(unix)]
 
 use super::cli::{Bench, rows, stderr, table_bytes, tcs};
-use std::path::Path;
+use super::fixture::Dice;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tcs_batch::table::UnitRecord;
 
 const JOB: &str = r#"schema_version = 1
@@ -47,26 +48,94 @@ fn children(pid: u32) -> Vec<String> {
     found
 }
 
+/// Waits for a process, at most until `limit`; kills it then.
+fn kill_after(child: &mut Child, limit: Duration) {
+    std::thread::sleep(limit);
+    kill_9(&child.id().to_string());
+    child.wait().unwrap();
+}
+
 #[test]
 fn kill_9_at_any_moment_twice_over_loses_nothing() {
     let whole = Bench::new(JOB);
+    let clock = Instant::now();
     assert_eq!(whole.run(&[]).status.code(), Some(0));
+    let length = clock.elapsed();
     let expected = table_bytes(&whole.out());
-    for instant in 0..25_u64 {
+    let mut dice = Dice(11);
+    for instant in 0..50 {
         let bench = Bench::new(JOB);
-        // The coordinator once and, in the run that resumes, one of its workers, each a little later every time.
+        // The coordinator at a random instant of the run; in the run that resumes the coordinator again, or one of its workers.
+        kill_after(&mut start(&bench), length.mul_f64(dice.roll()));
         let mut child = start(&bench);
-        std::thread::sleep(Duration::from_millis(3 + instant * 7));
-        kill_9(&child.id().to_string());
-        child.wait().unwrap();
-        let mut child = start(&bench);
-        std::thread::sleep(Duration::from_millis(20 + instant * 5));
-        if let Some(worker) = children(child.id()).first() {
-            kill_9(worker);
+        let wait = length.mul_f64(dice.roll());
+        if instant % 2 == 0 {
+            kill_after(&mut child, wait);
+            child = start(&bench);
+        } else {
+            std::thread::sleep(wait);
+            if let Some(worker) = children(child.id()).first() {
+                kill_9(worker);
+            }
         }
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "killed at instant {instant}");
         assert!(table_bytes(&bench.out()) == expected, "killed at instant {instant}");
+        assert_eq!(half_written(&bench.out()), Vec::<PathBuf>::new(), "killed at instant {instant}");
+    }
+}
+
+/// What a killed run may leave behind and the next one removes.
+fn half_written(out: &Path) -> Vec<PathBuf> {
+    let folders = [out.to_owned(), out.join("shards"), out.join("shards/units")];
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    entries.map(|entry| entry.path()).filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(".tcs-tmp-")).collect()
+}
+
+#[test]
+fn a_disk_that_fills_or_a_death_at_any_step_of_any_write_leaves_whole_files() {
+    let job = JOB.replace("samples = 6000", "samples = 400").replace("surrogates = 300", "surrogates = 0")
+        + "[output]\ndir = \"out\"\nformats = [\"md\"]\n";
+    let whole = Bench::new(&job);
+    assert_eq!(whole.run(&[]).status.code(), Some(0));
+    let expected = table_bytes(&whole.out());
+    let faulty = |bench: &Bench, fault: &str| {
+        let (job, out) = (bench.path("job.toml"), bench.out());
+        Command::new(env!("CARGO_BIN_EXE_tcs-batch"))
+            .args(["run", job.to_str().unwrap(), "--out", out.to_str().unwrap(), "--progress", "none", "--workers", "2"])
+            .env("TCS_BATCH_WRITE_FAULT", fault)
+            .output()
+            .unwrap()
+    };
+    for step in ["create", "write", "sync", "rename", "sync-folder"] {
+        for how in ["full", "kill"] {
+            let mut nth = 1;
+            loop {
+                let fault = format!("{step}:{nth}:{how}");
+                let bench = Bench::new(&job);
+                let output = faulty(&bench, &fault);
+                if output.status.success() {
+                    break;
+                }
+                match how {
+                    "full" => {
+                        assert!(matches!(output.status.code(), Some(1 | 2)), "{fault}: {}", stderr(&output));
+                        assert!(stderr(&output).contains("space") && stderr(&output).contains("--out"), "{fault}: {}", stderr(&output));
+                    }
+                    _ => assert_eq!(output.status.code(), None, "{fault}: {}", stderr(&output)),
+                }
+                for (name, bytes) in &expected {
+                    let there = std::fs::read(bench.out().join(format!("{name}.parquet")));
+                    assert!(there.is_err() || there.is_ok_and(|there| there == *bytes), "{fault}: {name} is half written");
+                }
+                let resumed = bench.run(&[]);
+                assert_eq!(resumed.status.code(), Some(0), "{fault}: {}", stderr(&resumed));
+                assert!(table_bytes(&bench.out()) == expected, "{fault}");
+                assert_eq!(half_written(&bench.out()), Vec::<PathBuf>::new(), "{fault}");
+                nth += 1;
+            }
+            assert!(nth > 10, "{step}: only {nth} writes were seen to fail");
+        }
     }
 }
 
@@ -98,11 +167,11 @@ fn no_worker_outlives_its_coordinator() {
     panic!("workers live on: {workers:?}");
 }
 
-/// Runs a command in a mount namespace of its own with 1 MiB of disk at `folder`; `None` where that is not allowed.
+/// Runs a command in a mount namespace of its own with 8 MiB of disk at `folder`; `None` where that is not allowed.
 fn on_a_small_disk(folder: &Path, script: &str) -> Option<std::process::Output> {
-    let mount = format!("mount -t tmpfs -o size=1m none '{}' && {script}", folder.display());
+    let mount = format!("mount -t tmpfs -o size=8m none '{}' && {script}", folder.display());
     let probe =
-        Command::new("unshare").args(["-Urm", "sh", "-c", &format!("mount -t tmpfs -o size=1m none '{}'", folder.display())]).output();
+        Command::new("unshare").args(["-Urm", "sh", "-c", &format!("mount -t tmpfs -o size=8m none '{}'", folder.display())]).output();
     if !probe.is_ok_and(|output| output.status.success()) {
         println!("skipped: no mount namespaces here");
         return None;
@@ -112,12 +181,12 @@ fn on_a_small_disk(folder: &Path, script: &str) -> Option<std::process::Output> 
 
 #[test]
 fn a_full_disk_is_said_and_what_was_finished_stays_whole() {
-    // 2,000 points a window in 40 windows: embeddings of about 2 MB, on a disk of 1 MiB.
+    // 2,000 points of 6 coordinates a window in 160 windows: embeddings of about 15 MB, on a disk of 8 MiB.
     let job = JOB
-        .replace("samples = 6000", "samples = 80000")
+        .replace("samples = 6000", "samples = 320000")
         .replace("length_s = 1.0", "length_s = 20.0")
         .replace("surrogates = 300", "surrogates = 0")
-        + "[embedding]\nmethod = \"takens\"\ndimension = 3\ndelay = 2\n";
+        + "[embedding]\nmethod = \"takens\"\ndimension = 6\ndelay = 2\n";
     let bench = Bench::new(&job);
     let disk = bench.path("disk");
     std::fs::create_dir(&disk).unwrap();
@@ -145,7 +214,7 @@ fn a_full_disk_is_said_and_what_was_finished_stays_whole() {
     assert!(stderr(&resumed).contains("reused"), "{}", stderr(&resumed));
     assert_eq!(bench.run(&["--fresh"]).status.code(), Some(0));
     assert!(table_bytes(&kept) == table_bytes(&bench.out()));
-    assert_eq!(rows::<UnitRecord>(&kept).len(), 40);
+    assert_eq!(rows::<UnitRecord>(&kept).len(), 160);
 }
 
 /// A job that names every parameter that decides a number.

@@ -11,4 +11,7 @@ mod metrics;
 mod nwb;
 mod report;
 mod signals;
+mod tolerances;
 mod topology;
+mod watch;
+mod workflows;

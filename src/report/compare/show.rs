@@ -1,7 +1,7 @@
 //! A comparison as a page of text and as JSON.
 
 use super::super::number::{self, MISSING, count};
-use super::{Change, Comparison, Count, DiagramChange, ExpectationChange, Key, UnitChange};
+use super::{Change, Comparison, Count, DiagramChange, ExpectationChange, Giver, Key, Tolerance, Tolerances, UnitChange};
 use crate::table::UnitStatus;
 use serde_json::{Map, Value, json};
 
@@ -17,6 +17,7 @@ pub fn json(comparison: &Comparison) -> Value {
         "out": comparison.out.display().to_string(),
         "equal": comparison.equal(),
         "regression": comparison.regression(),
+        "tolerances": tolerances_json(&comparison.tolerances),
         "notes": comparison.notes,
         "counts": counts,
         "changed_numbers": comparison.metric_changes,
@@ -27,6 +28,16 @@ pub fn json(comparison: &Comparison) -> Value {
         "expectations": comparison.expectations.iter().map(expectation_json).collect::<Vec<_>>(),
         "fidelity": comparison.fidelity.iter().map(change_json).collect::<Vec<_>>(),
         "diagrams": comparison.diagrams.iter().map(diagram_json).collect::<Vec<_>>(),
+    })
+}
+
+fn tolerances_json(tolerances: &Tolerances) -> Value {
+    let named = |(name, (tolerance, by)): (&String, &(Tolerance, Giver))| json!({ "name": name, "absolute": tolerance.absolute, "relative": tolerance.relative, "from": by.name() });
+    let [absolute_by, relative_by] = tolerances.general_by.map(Giver::name);
+    json!({
+        "absolute": tolerances.general.absolute, "absolute_from": absolute_by,
+        "relative": tolerances.general.relative, "relative_from": relative_by,
+        "named": tolerances.named.iter().map(named).collect::<Vec<_>>(),
     })
 }
 
@@ -96,6 +107,7 @@ fn number_json(number: Option<f64>) -> Value {
 /// A page: counts, the largest changes, and what else is different, the first few of each kind by name.
 pub fn text(comparison: &Comparison) -> String {
     let mut page = format!("base  {}\nout   {}\n", comparison.base.display(), comparison.out.display());
+    page += &tolerances(&comparison.tolerances);
     for note in &comparison.notes {
         page += &format!("note: {note}\n");
     }
@@ -109,6 +121,17 @@ pub fn text(comparison: &Comparison) -> String {
     page += &list("rows missing", total(|count| count.missing), comparison.missing.iter().map(key_line));
     page += &list("rows new", total(|count| count.new), comparison.new.iter().map(key_line));
     page + verdict(comparison)
+}
+
+fn tolerances(tolerances: &Tolerances) -> String {
+    let shown = |tolerance: Tolerance| [tolerance.absolute, tolerance.relative].map(|number| precise(Some(number)));
+    let ([absolute, relative], [absolute_by, relative_by]) = (shown(tolerances.general), tolerances.general_by.map(Giver::name));
+    let mut lines = format!("tolerance: absolute {absolute} ({absolute_by}), relative {relative} ({relative_by})\n");
+    for (name, (tolerance, by)) in &tolerances.named {
+        let [absolute, relative] = shown(*tolerance);
+        lines += &format!("tolerance of {name}: absolute {absolute}, relative {relative} ({})\n", by.name());
+    }
+    lines
 }
 
 fn verdict(comparison: &Comparison) -> &'static str {
