@@ -241,6 +241,8 @@ fn old_and_odd_writers_are_understood() {
         assert!(reader.header().notes.iter().any(|note| note.contains("(channel, time)")));
     }
     fails(open(&nwb::FORMAT, &request(&matlab, SignalKind::Series)), "no-series", &["/acquisition/ECoG, /acquisition/ECoG2"]);
+    let turned = (nwb::FORMAT.inspect)(&matlab).unwrap();
+    assert!(turned.problems.iter().all(|problem| problem.what.contains("against the schema")), "{:?}", turned.problems);
     let linked = (nwb::FORMAT.inspect)(&root("tests/data/nwb/matnwb_link_test.nwb")).unwrap();
     assert_eq!(linked.problems.iter().map(|problem| problem.path.as_str()).collect::<Vec<_>>(), ["/general/subject"]);
     let cube = root("tests/data/nwb/nwbtestdata_v2.0.1_test_DecompositionSeries.nwb");

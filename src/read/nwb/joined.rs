@@ -115,7 +115,7 @@ fn together(files: &[File], parts: &[Part], first: &Part, total: usize) -> Resul
     let rate = |part: &Part| part.header.rate_hz.unwrap_or(f64::NAN);
     let place = |part: &Part| part.source.path().to_owned();
     for part in &parts[1..] {
-        if !((rate(part) / rate(first) - 1.0).abs() <= SAME_RATE) {
+        if (rate(part) / rate(first) - 1.0).abs() > SAME_RATE {
             let what = format!("{} has {:.6} Hz, {} has {:.6} Hz", place(first), rate(first), place(part), rate(part));
             return Err(files[0].error("clocks", what).hint("join series of one rate only, or give each a dataset of its own"));
         }

@@ -250,11 +250,9 @@ fn told(file: &File, group: &str, electrodes: Option<&Channels>) -> Told {
     }
 }
 
-/// As [`Told`] for `inspect`, which takes no table apart.
+/// What a file says of the shape of the series at `group`, for `inspect`; an electrodes table that cannot be read says nothing.
 pub fn told_of(file: &File, group: &str) -> Told {
-    let count = ["electrodes", "rois"].iter().find_map(|name| file.array(&join(group, name))).map(|array| array.len());
-    let told = told(file, group, None);
-    Told { electrodes: told.electrodes.or(count), ..told }
+    told(file, group, electrodes(file, group).ok().flatten().as_ref())
 }
 
 /// Which axis of an array of shape (a, b) is time, as far as a file tells: by the number of time stamps, else of electrodes, else
@@ -274,8 +272,8 @@ pub fn decide(a: usize, b: usize, told: &Told) -> Option<Layout> {
 /// columns than rows, nobody can know.
 fn layout(file: &File, request: &Request, data: &Array, told: &Told, notes: &mut Vec<String>) -> Result<Layout, ReadError> {
     let &[a, b] = data.shape.as_slice() else { return Ok(Layout::TimeFirst) };
-    let words = request.series.iter().filter(|word| is_layout(word));
-    if let Some((_, layout)) = words.last().and_then(|word| LAYOUTS.iter().find(|(name, _)| name == word)) {
+    let mut words = request.series.iter().filter(|word| is_layout(word));
+    if let Some((_, layout)) = words.next().and_then(|word| LAYOUTS.iter().find(|(name, _)| name == word)) {
         return Ok(*layout);
     }
     if let Some(word) = request.series.get(1) {
