@@ -2,7 +2,7 @@
 
     python dev/make_twins.py target/twins [--big]
 
-Needs h5py and numpy. Everything is made from fixed seeds; what each file is for stands beside it. `tests/suite/nwb.rs` reads them.
+Needs h5py, numpy and pynwb. Everything is made from fixed seeds; what each file is for stands beside it. `tests/suite/nwb.rs` reads them. Those of the large data sets are in `make_layouts.py`.
 """
 import json, os, sys
 import h5py, numpy as np
@@ -306,6 +306,10 @@ units_of_all_kinds()
 plain()
 random_matrices()
 bulk_arrays()
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import make_layouts  # noqa: E402
+
+make_layouts.main(OUT)
 with open(os.path.join(OUT, "facts.json"), "w") as out:
     json.dump(FACTS, out, indent=1)
 if "--big" in sys.argv:

@@ -9,7 +9,7 @@ import sys
 import warnings
 
 import numpy as np
-from scipy import signal
+from scipy import ndimage, signal, stats
 
 warnings.simplefilter("ignore")
 from fooof import FOOOF  # noqa: E402
@@ -64,12 +64,49 @@ def specparam(rng, n):
                 peaks=[list(row) for row in model.peak_params_], r2=float(model.r_squared_))
 
 
+def notch(rng, n):
+    rate = float(rng.choice([250, 1000, 1250.5]))
+    hz = float(round(rate * rng.uniform(0.02, 0.45), 3))
+    x = rounded(np.cumsum(rng.normal(size=n)))
+    b, a = signal.iirnotch(hz, 30.0, fs=rate)
+    return dict(kind="notch", rate_hz=rate, hz=hz, input=x, output=list(signal.filtfilt(b, a, np.array(x))))
+
+
+def smooth(rng, n):
+    sigma = float(round(rng.uniform(0.3, 12), 3))
+    x = rounded(rng.poisson(0.4, n))
+    return dict(kind="smooth", rate_hz=100.0, sigma=sigma, input=x, output=list(ndimage.gaussian_filter1d(np.array(x), sigma, mode="constant")))
+
+
+def detrend(rng, n):
+    which = str(rng.choice(["constant", "linear"]))
+    x = rounded(rng.normal(size=n) + 0.03 * np.arange(n) - 7)
+    return dict(kind="detrend", rate_hz=1.0, trend=which, input=x, output=list(signal.detrend(np.array(x), type=which)))
+
+
+def zscore(rng, n):
+    x = rounded(rng.normal(size=n) * 1e-4 + 3)
+    return dict(kind="zscore", rate_hz=1.0, input=x, output=list(stats.zscore(np.array(x))))
+
+
+def rereference(rng, n):
+    channels = int(rng.integers(2, 9))
+    which = str(rng.choice(["average", "median"]))
+    x = np.array(rounded(rng.normal(size=(channels * (n // channels))))).reshape(channels, -1)
+    shared = x.mean(axis=0) if which == "average" else np.median(x, axis=0)
+    return dict(kind="rereference", rate_hz=1.0, channels=channels, reference=which, input=list(x.ravel()), output=list((x - shared).ravel()))
+
+
 def main(path, rounds=4, seed=1):
     rng = np.random.default_rng(seed)
     cases = []
     for at in range(rounds):
         n = int(rng.integers(60, 140) if rounds <= 4 else rng.integers(30, 3000))
         cases += [make(rng, n) for make in (bandpass, resample, welch, specparam)]
+    rng = np.random.default_rng([seed, 2])
+    for at in range(rounds):
+        n = int(rng.integers(60, 140) if rounds <= 4 else rng.integers(30, 3000))
+        cases += [make(rng, n) for make in (notch, smooth, detrend, zscore, rereference)]
     with open(path, "w") as file:
         file.write("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
 

@@ -21,11 +21,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let conditions = argument(4).map(|area| ("location".to_owned(), Condition::OneOf(vec![area.to_owned()])));
     let is_spikes = what == "spikes";
     let mut reader = (format.open)(&Request {
+        with: Vec::new(),
         path,
         signal: if is_spikes { SignalKind::Spikes } else { SignalKind::Series },
         series: if is_spikes { vec![] } else { vec![what.to_owned()] },
-        units: Filter { conditions: conditions.into_iter().collect(), every: 1 },
-        channels: Filter { conditions: vec![], every: 1 },
+        units: Filter { conditions: conditions.into_iter().collect(), every: 1, ..Filter::default() },
+        channels: Filter { conditions: vec![], every: 1, ..Filter::default() },
         sampling_rate_hz: None,
     })?;
     let (opened_s, whole) = (start.elapsed().as_secs_f64(), reader.header().span);

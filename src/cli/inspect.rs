@@ -13,7 +13,7 @@ use tcs_batch::run::look;
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A recording: nwb, hdf5, npy, csv, parquet; or an address (https://, s3://, dandi:, catalogue:NAME)
+    /// A recording: nwb, hdf5, npy, csv, parquet, jsonl; or an address (https://, s3://, dandi:, catalogue:NAME)
     file: PathBuf,
     /// Ask no server: an address must be in the cache
     #[arg(long)]
@@ -81,6 +81,10 @@ fn remote(source: &str, args: &InspectArgs, quiet: bool) -> u8 {
 fn local(file: &Path, args: &InspectArgs) -> u8 {
     if !file.exists() {
         eprintln!("error: {}: there is no such file", file.display());
+        return exit::USAGE;
+    }
+    if let Some(what) = read::folder(file) {
+        eprintln!("error: {}: {what}", file.display());
         return exit::USAGE;
     }
     match look::inspect(file) {

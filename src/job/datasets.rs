@@ -1,15 +1,15 @@
 //! `[[dataset]]`: what to read, how to prepare it, how to cut it.
 
-use super::{Dataset, Origin, Preparation, WindowRule};
+use super::filters::{Takes, filter};
+use super::preparation::preparation;
+use super::{Dataset, Origin, WindowRule};
 use crate::fetch::Wanted;
 use crate::read::simulate::{self, MODELS};
-use crate::read::{self, Condition, Filter, Format, READERS, Request, SignalKind};
-use crate::signal::control::Control;
+use crate::read::{self, Filter, Format, READERS, Request, SignalKind};
 use crate::spec::{Section, number_of, suggest};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use toml::de::DeValue;
 
 /// All datasets, and the ids that stand for several (a glob's).
 #[derive(Default)]
@@ -89,6 +89,7 @@ fn dataset(section: &Section<'_>, base: &Path) -> Option<(String, Vec<Dataset>)>
     let signal = found.as_ref().map(|found| found.signal);
     let preparation = preparation(section, signal);
     let window = window(section, signal);
+    let keep_invalid = section.choice("invalid_times", &["skip", "keep"]) == Some("keep");
     let sha256 = section.string("sha256");
     if let Some(hash) = &sha256
         && !(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -122,6 +123,7 @@ fn dataset(section: &Section<'_>, base: &Path) -> Option<(String, Vec<Dataset>)>
         wanted: wanted.clone(),
         preparation: preparation.clone(),
         window: window.clone(),
+        keep_invalid,
         span: if section.raw("source").is_some() { section.span_of("source") } else { section.span() },
     };
     let all = match found.origins {
@@ -156,7 +158,7 @@ fn format_name(section: &Section<'_>) -> Option<&'static str> {
 }
 
 fn simulated(section: &Section<'_>) -> Option<Found> {
-    for key in ["source", "series", "units", "channels", "sampling_rate_hz", "sha256"] {
+    for key in ["source", "with", "series", "units", "channels", "sampling_rate_hz", "sha256"] {
         if section.raw(key).is_some() {
             section.error(
                 section.span_of(key),
@@ -195,14 +197,16 @@ fn parse_empty<T: ?Sized>(section: &Section<'_>, parse: fn(&Section<'_>) -> Opti
 }
 
 fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, signal: Option<SignalKind>) -> Option<Found> {
+    // Asked for here, so that it is no unknown key where the source is wrong.
+    section.raw("with");
     for key in ["model", "params"] {
         if section.raw(key).is_some() {
             section.error(section.span_of(key), format!("`{key}` goes with `format = \"simulate\"` only"), "");
         }
     }
     let series = section.strings("series").unwrap_or_default();
-    let units = section.section("units").map(|table| filter(&table, false));
-    let channels = section.section("channels").map(|table| filter(&table, true));
+    let units = section.section("units").map(|table| filter(&table, Takes::Quality));
+    let channels = section.section("channels").map(|table| filter(&table, Takes::Every));
     let sampling_rate_hz = section.number_where("sampling_rate_hz", "greater than 0", |rate| rate > 0.0 && rate.is_finite());
     let source = section.required_string("source")?;
     let remote = match super::remote::locate(section, base, &source) {
@@ -211,7 +215,7 @@ fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, 
     };
     let paths = match &remote {
         Some(remote) => vec![(String::new(), remote.path.clone())],
-        None => find_files(section, base, &source)?,
+        None => find_files(section, base, "source", &source)?,
     };
     let format = match (format?, remote.as_ref().and_then(|remote| remote.format)) {
         ("auto", Some(known)) => known,
@@ -254,12 +258,14 @@ fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, 
         let message = format!("`bandpass_hz` reaches {high} Hz, but half the sampling rate is {} Hz", rate / 2.0);
         section.error(section.span_of("bandpass_hz"), message, "");
     }
+    let with = further_files(section, base, format)?;
     let request = |path: &Path| Request {
         path: path.to_owned(),
+        with: with.clone(),
         signal,
         series: series.clone(),
-        units: units.clone().unwrap_or_else(|| Filter { conditions: Vec::new(), every: 1 }),
-        channels: channels.clone().unwrap_or_else(|| Filter { conditions: Vec::new(), every: 1 }),
+        units: units.clone().unwrap_or_else(|| Filter { every: 1, ..Filter::default() }),
+        channels: channels.clone().unwrap_or_else(|| Filter { every: 1, ..Filter::default() }),
         sampling_rate_hz,
     };
     let is_glob = remote.is_none() && source.contains(['*', '?', '[']);
@@ -272,7 +278,9 @@ fn from_files(section: &Section<'_>, base: &Path, format: Option<&'static str>, 
 
 /// Spikes of an NWB file unless a key speaks of a series; the format's own default elsewhere.
 fn default_signal(section: &Section<'_>, format: &Format) -> SignalKind {
-    let of_series = ["series", "channels", "sampling_rate_hz", "resample_hz", "bandpass_hz"].iter().any(|&key| section.raw(key).is_some());
+    let of_series = ["series", "channels", "sampling_rate_hz", "resample_hz", "bandpass_hz", "notch_hz", "rereference", "bad_channels"]
+        .iter()
+        .any(|&key| section.raw(key).is_some());
     if of_series && format.signals.contains(&SignalKind::Series) { SignalKind::Series } else { format.signals[0] }
 }
 
@@ -286,9 +294,17 @@ pub fn name_of(signal: SignalKind) -> &'static str {
     }
 }
 
-fn find_files(section: &Section<'_>, base: &Path, source: &str) -> Option<Vec<(String, PathBuf)>> {
-    let span = section.span_of("source");
+fn find_files(section: &Section<'_>, base: &Path, key: &'static str, source: &str) -> Option<Vec<(String, PathBuf)>> {
+    let span = section.span_of(key);
+    if crate::fetch::is_remote(source) {
+        section.error(span, format!("`{key}` takes paths and patterns, not addresses"), "fetch the file first: tcs-batch datasets fetch");
+        return None;
+    }
     let path = super::check::tidy(&base.join(source));
+    if let Some(what) = read::folder(&path) {
+        section.error(span, format!("{} {what}", path.display()), "");
+        return None;
+    }
     if !source.contains(['*', '?', '[']) {
         if !path.exists() {
             section.error(span, format!("there is no file {}", path.display()), "paths are relative to the job file");
@@ -320,6 +336,20 @@ fn find_files(section: &Section<'_>, base: &Path, source: &str) -> Option<Vec<(S
     Some(files)
 }
 
+/// `with`: further files of the same session, as paths or patterns.
+fn further_files(section: &Section<'_>, base: &Path, format: &Format) -> Option<Vec<PathBuf>> {
+    let Some(sources) = section.strings("with") else { return Some(Vec::new()) };
+    if format.name != "nwb" {
+        section.error(section.span_of("with"), format!("`with` goes with NWB files, not with {}", format.name), "");
+        return None;
+    }
+    let mut all = Vec::new();
+    for source in &sources {
+        all.extend(find_files(section, base, "with", source)?.into_iter().map(|(_, path)| path));
+    }
+    Some(all)
+}
+
 fn stem_of(path: &Path) -> String {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
@@ -337,102 +367,6 @@ fn sniff(section: &Section<'_>, path: &Path) -> Option<&'static Format> {
     found
 }
 
-/// `units = {…}` and `channels = {…}`: column = value, list of values; `min_COLUMN`, `max_COLUMN`; `every` for channels.
-fn filter(section: &Section<'_>, with_every: bool) -> Filter {
-    let mut filter = Filter { conditions: Vec::new(), every: 1 };
-    if with_every {
-        filter.every = section.integer("every", 1).unwrap_or(1) as usize;
-    }
-    for (key, _, value) in section.entries() {
-        if with_every && key == "every" {
-            continue;
-        }
-        let bad = |wanted: &str| section.error(value.span(), format!("`{key}` must be {wanted}"), "");
-        if let Some((column, least)) =
-            key.strip_prefix("min_").map(|column| (column, true)).or(key.strip_prefix("max_").map(|column| (column, false)))
-        {
-            match number_of(value.get_ref()) {
-                Some(bound) if least => filter.conditions.push((column.to_owned(), Condition::AtLeast(bound))),
-                Some(bound) => filter.conditions.push((column.to_owned(), Condition::AtMost(bound))),
-                None => bad("a number"),
-            }
-            continue;
-        }
-        let values: Option<Vec<String>> = match value.get_ref() {
-            DeValue::Array(items) => items.iter().map(|item| cell_text(item.get_ref())).collect(),
-            single => cell_text(single).map(|text| vec![text]),
-        };
-        match values {
-            Some(values) if !values.is_empty() => filter.conditions.push((key.to_owned(), Condition::OneOf(values))),
-            _ => bad("a value or a list of values (texts, numbers, true, false)"),
-        }
-    }
-    filter
-}
-
-fn cell_text(value: &DeValue<'_>) -> Option<String> {
-    match value {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Boolean(flag) => Some(flag.to_string()),
-        other => number_of(other).map(|number| number.to_string()),
-    }
-}
-
-fn preparation(section: &Section<'_>, signal: Option<SignalKind>) -> Preparation {
-    let positive = |number: f64| number > 0.0 && number.is_finite();
-    let bin_s = section.number_where("bin_s", "greater than 0", positive);
-    let bandpass_hz = section.range("bandpass_hz");
-    if bandpass_hz.is_some_and(|[low, _]| low <= 0.0) {
-        section.error(section.span_of("bandpass_hz"), "`bandpass_hz` must lie above 0 Hz", "");
-    }
-    let resample_hz = section.number_where("resample_hz", "greater than 0", positive);
-    let control = section.choice("control", Control::NAMES).and_then(Control::parse);
-    let fits = |control: Control| match signal {
-        Some(SignalKind::Spikes) => control.fits_spikes(),
-        Some(SignalKind::Series) => control.fits_series(),
-        _ => true,
-    };
-    if let Some(control) = control
-        && !fits(control)
-    {
-        let message = format!("`control = \"{}\"` does not go with `signal = \"{}\"`", control.name(), signal.map_or("?", name_of));
-        section.error(section.span_of("control"), message, "");
-    }
-    let wrong = |key: &str, wanted: &str| {
-        section.error(
-            section.span_of(key),
-            format!("`{key}` goes with `signal = \"{wanted}\"`, not with \"{}\"", signal.map_or("?", name_of)),
-            "",
-        );
-    };
-    match signal {
-        Some(SignalKind::Spikes) => {
-            if bandpass_hz.is_some() {
-                wrong("bandpass_hz", "series");
-            }
-            if resample_hz.is_some() {
-                wrong("resample_hz", "series");
-            }
-        }
-        Some(other) => {
-            if bin_s.is_some() {
-                wrong("bin_s", "spikes");
-            }
-            if other != SignalKind::Series {
-                for (key, given) in
-                    [("bandpass_hz", bandpass_hz.is_some()), ("resample_hz", resample_hz.is_some()), ("control", control.is_some())]
-                {
-                    if given {
-                        wrong(key, "series");
-                    }
-                }
-            }
-        }
-        None => {}
-    }
-    Preparation { bin_s: bin_s.unwrap_or(0.01), bandpass_hz, resample_hz, control }
-}
-
 fn window(section: &Section<'_>, signal: Option<SignalKind>) -> Option<WindowRule> {
     let window = section.section("window")?;
     if matches!(signal, Some(SignalKind::Points | SignalKind::Distances)) {
@@ -445,11 +379,14 @@ fn window(section: &Section<'_>, signal: Option<SignalKind>) -> Option<WindowRul
     let stop_s = window.number_where("stop_s", "finite", f64::is_finite);
     let table = window.string("around");
     let column = window.string("column");
+    let condition = window.section("where").map(|table| filter(&table, Takes::Columns));
     let from_s = window.number_where("from_s", "finite", f64::is_finite);
     let to_s = window.number_where("to_s", "finite", f64::is_finite);
     window.finish();
     let Some(table) = table else {
-        for (key, given) in [("column", column.is_some()), ("from_s", from_s.is_some()), ("to_s", to_s.is_some())] {
+        for (key, given) in
+            [("column", column.is_some()), ("where", condition.is_some()), ("from_s", from_s.is_some()), ("to_s", to_s.is_some())]
+        {
             if given {
                 window.error(window.span_of(key), format!("`{key}` goes with `around`"), "");
             }
@@ -476,5 +413,11 @@ fn window(section: &Section<'_>, signal: Option<SignalKind>) -> Option<WindowRul
     if from_s >= to_s {
         window.error(window.span_of("to_s"), format!("`to_s` ({to_s}) must be greater than `from_s` ({from_s})"), "");
     }
-    Some(WindowRule::Around { table, column: column.unwrap_or_else(|| "start_time".into()), from_s, to_s })
+    Some(WindowRule::Around {
+        table,
+        column: column.unwrap_or_else(|| "start_time".into()),
+        condition: condition.unwrap_or_default(),
+        from_s,
+        to_s,
+    })
 }

@@ -73,7 +73,7 @@ impl Source {
         let mut out = format!("error: {}:{line}:{column}: {message}\n", self.path.display());
         let _ = writeln!(out, "{gutter} |\n{number} | {shown}\n{gutter} | {}{}", " ".repeat(left), "^".repeat(carets));
         out.truncate(out.trim_end().len());
-        out
+        redacted(&out)
     }
 }
 
@@ -101,6 +101,13 @@ mod tests {
             rendered,
             "error: jobs/a.toml:2:1: unknown key `näme` in [job]; did you mean `name`?\n  |\n2 | näme = \"x\" # é\n  | ^^^^"
         );
+    }
+
+    #[test]
+    fn passwords_are_never_shown() {
+        let text = "source = \"s3://me:pa:ss@w@host/a@b\" and https://host/x@y";
+        assert_eq!(redacted(text), "source = \"s3://**********@host/a@b\" and https://host/x@y");
+        assert_eq!(redacted(text).chars().count(), text.chars().count());
     }
 
     #[test]

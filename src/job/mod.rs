@@ -9,7 +9,9 @@ mod datasets;
 pub mod diagnose;
 mod expectations;
 mod file;
+mod filters;
 pub mod plan;
+mod preparation;
 pub mod remote;
 mod stages;
 
@@ -19,9 +21,11 @@ use crate::homology::Threshold;
 use crate::homology::summary::Summary;
 use crate::metrics::Metric;
 use crate::metrics::resample::Resampling;
+use crate::read::bad::BadChannels;
 use crate::read::simulate::Model;
-use crate::read::{Format, Request, SignalKind};
+use crate::read::{Filter, Format, Request, SignalKind};
 use crate::signal::control::Control;
+use crate::signal::{Detrend, Reference};
 pub use check::{load, load_text};
 use diagnose::Source;
 use std::ops::Range;
@@ -121,13 +125,28 @@ pub struct Dataset {
     pub preparation: Preparation,
     /// How it is cut into units; `None`: the whole recording is one.
     pub window: Option<WindowRule>,
+    /// Whether stretches that the file calls invalid are read all the same.
+    pub keep_invalid: bool,
     /// Where it stands in the job file (its source, else the section).
     pub span: Range<usize>,
 }
 
-/// What is done to a window after reading, in this order: filter, resample, control, binning.
+/// What is done to a window after reading, in this order: bad channels, reference, notches, band-pass, resampling, cut, control, then
+/// bins and smoothing of spikes, or trend and z-score.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Preparation {
+    /// What is done with flat, saturated and noisy channels.
+    pub bad_channels: Option<BadChannels>,
+    /// What is subtracted from all channels.
+    pub rereference: Option<Reference>,
+    /// Frequencies taken out, Hz.
+    pub notch_hz: Vec<f64>,
+    /// Trend taken from each channel of a window.
+    pub detrend: Option<Detrend>,
+    /// Whether each channel of a window becomes its z-score.
+    pub zscore: bool,
+    /// Standard deviation of the Gaussian that makes rates of counts, seconds.
+    pub smooth_s: Option<f64>,
     /// Bin width of spike counts, seconds.
     pub bin_s: f64,
     /// Pass band, Hz.
@@ -158,6 +177,8 @@ pub enum WindowRule {
         table: String,
         /// Its column of instants.
         column: String,
+        /// Rows to take.
+        condition: Filter,
         /// Start relative to the instant, seconds.
         from_s: f64,
         /// Stop relative to the instant, seconds.

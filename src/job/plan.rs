@@ -2,7 +2,7 @@
 
 use super::{Dataset, Job, Origin, WindowRule, cost};
 use crate::data::Span;
-use crate::read::{Header, ReadError, Reader, simulate};
+use crate::read::{Filter, Header, ReadError, Reader, SignalKind, simulate};
 use serde::{Deserialize, Serialize};
 
 /// More windows than this from one dataset are taken for a mistake in the job.
@@ -60,12 +60,18 @@ pub struct Plan {
 /// As the format's reader.
 pub fn open(job: &Job, dataset: &Dataset) -> Result<Box<dyn Reader>, ReadError> {
     match &dataset.origin {
-        Origin::File { format, request } => match (&dataset.wanted, streamed(dataset)) {
-            (Some(wanted), Some((edition, folder))) if !request.path.exists() => {
-                crate::read::remote::open(wanted, format, request, &edition, &folder)
+        Origin::File { format, request } => {
+            let reader = match (&dataset.wanted, streamed(dataset)) {
+                (Some(wanted), Some((edition, folder))) if !request.path.exists() => {
+                    crate::read::remote::open(wanted, format, request, &edition, &folder)?
+                }
+                _ => (format.open)(request)?,
+            };
+            match dataset.preparation.bad_channels.filter(|_| dataset.signal == SignalKind::Series) {
+                Some(what) => crate::read::bad::judge(reader, what).map_err(|error| ReadError { path: request.path.clone(), ..error }),
+                None => Ok(reader),
             }
-            _ => (format.open)(request),
-        },
+        }
         Origin::Model { model, .. } => Ok(simulate::open(model.clone(), crate::seed::of(job.seed, &[&dataset.id, "simulate"]))),
     }
 }
@@ -129,10 +135,10 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
                 }
             }
         }
-        Some(WindowRule::Around { table, column, from_s, to_s }) => match reader.interval_column(table, column) {
+        Some(WindowRule::Around { table, column, condition, from_s, to_s }) => match instants(reader, table, column, condition) {
             Ok(instants) => {
                 let short = table.rsplit('/').next().unwrap_or(table);
-                for (row, instant) in instants.iter().enumerate() {
+                for (row, instant) in &instants {
                     let window = Span { start_s: instant + from_s, stop_s: instant + to_s };
                     let problem = around_problem(header, window, *instant, table, column);
                     all.push(unit(dataset, index, format!("{short}-{row}"), instant.is_finite().then_some(window), problem));
@@ -151,12 +157,42 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
     }
     for (ordinal, unit) in all[first..].iter_mut().enumerate() {
         unit.ordinal = ordinal;
+        if unit.problem.is_none() && !dataset.keep_invalid {
+            unit.problem = excluded(header, dataset, unit.window);
+        }
         unit.note = unit.window.filter(|_| unit.problem.is_none()).and_then(|window| overhang(header, window));
         if unit.problem.is_none() {
             unit.cost_s = cost::seconds(job, index, header, unit.window);
             unit.memory_bytes = cost::memory_bytes(job, index, header, unit.window);
         }
     }
+}
+
+/// The rows of a table that a rule takes, and their instants.
+fn instants(reader: &dyn Reader, table: &str, column: &str, condition: &Filter) -> Result<Vec<(usize, f64)>, ReadError> {
+    let instants = reader.interval_column(table, column)?;
+    if condition.conditions.is_empty() {
+        return Ok(instants.into_iter().enumerate().collect());
+    }
+    let rows = reader.interval_rows(table, condition)?;
+    Ok(rows.into_iter().filter_map(|row| Some((row, *instants.get(row)?))).collect())
+}
+
+/// Why a window may not be used: the file's authors call a part of it invalid. The ends of such a stretch count as invalid; what lies
+/// beside it is never joined. Without windows there is nothing to leave out, so that the user must decide.
+fn excluded(header: &Header, dataset: &Dataset, window: Option<Span>) -> Option<Problem> {
+    let around = matches!(dataset.window, Some(WindowRule::Around { .. }));
+    let span = window.unwrap_or(header.span);
+    let hit = header.excluded.iter().find(|excluded| {
+        (around || !excluded.stimulus_only) && excluded.span.start_s < span.stop_s && excluded.span.stop_s >= span.start_s
+    })?;
+    let tags = if hit.tags.is_empty() { String::new() } else { format!(" ({})", hit.tags.join(", ")) };
+    let what = format!("the file calls {:.3} s to {:.3} s invalid{tags}", hit.span.start_s, hit.span.stop_s);
+    let remedy = match window {
+        Some(_) => "`invalid_times = \"keep\"` reads it all the same",
+        None => "lay windows, which leave such stretches out, or set `invalid_times = \"keep\"`",
+    };
+    Some(Problem { kind: "invalid-times".into(), message: format!("{what}; {remedy}"), skipped: window.is_some() })
 }
 
 /// Whole windows from `start`, none beyond `stop`; the first one anyway when not even that fits, so that it is reported.

@@ -44,8 +44,13 @@ impl Column {
             Self::Bool(cells) => cells.get(row).map(|&cell| f64::from(u8::from(cell))),
         }
     }
+    fn is_missing(&self, row: usize) -> bool {
+        self.text(row).as_deref().and_then(label).is_none()
+    }
     fn holds(&self, row: usize, condition: &Condition) -> bool {
         match condition {
+            Condition::Present => !self.is_missing(row),
+            Condition::NoneOf(unwanted) => !self.is_missing(row) && !unwanted.iter().any(|unwanted| self.equals(row, unwanted)),
             Condition::AtLeast(least) => self.number(row).is_some_and(|cell| cell >= *least),
             Condition::AtMost(most) => self.number(row).is_some_and(|cell| cell <= *most),
             Condition::OneOf(wanted) => wanted.iter().any(|wanted| self.equals(row, wanted)),
@@ -59,7 +64,7 @@ impl Column {
                     .get(row)
                     .is_some_and(|&cell| if cell { wanted == "true" || wanted == "1" } else { wanted == "false" || wanted == "0" })
             }
-            Self::Text(cells) if cells.get(row).is_some_and(|cell| cell.as_deref() == Some(wanted)) => true,
+            Self::Text(cells) if cells.get(row).is_some_and(|cell| cell.as_deref().is_some_and(|cell| matches(wanted, cell))) => true,
             _ => match (self.number(row), wanted.trim().parse::<f64>()) {
                 // A fraction that a file stores in 32 bits is not the same double: 0.33 means the nearest of either width.
                 (Some(cell), Ok(wanted)) => cell == wanted || (wanted.fract() != 0.0 && cell == f64::from(wanted as f32)),
@@ -67,6 +72,20 @@ impl Column {
             },
         }
     }
+}
+
+/// Whether a text is `pattern`, in which `*` stands for any characters.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let Some((first, tail)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let (parts, last) = tail.rsplit_once('*').unwrap_or(("", tail));
+    for part in parts.split('*') {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
 }
 
 /// A table as a filter sees it.
@@ -96,48 +115,86 @@ pub struct Kept {
 
 /// Applies the conditions, then keeps every n-th of what is left.
 ///
-/// An empty cell (NaN, no text) meets no condition.
+/// An empty cell (NaN, no text) meets no condition, or all of them when the filter keeps what is missing.
 ///
 /// # Errors
 /// `bad-value` for a column that the table lacks or that cannot be compared (its columns are listed);
-/// `no-units` or `no-channels` when nothing is left (the values that there are are counted).
+/// `no-units`, `no-channels` or `no-windows` when nothing is left (the values that there are are counted).
 pub fn select(filter: &Filter, table: &Table<'_>) -> Result<Kept, ReadError> {
     let mut rows: Vec<usize> = (0..table.n_rows).collect();
-    let mut parts = Vec::new();
-    let error = |kind: &str, what: String| ReadError::new(table.path, kind, what).at(table.place);
+    let (mut parts, mut left) = (Vec::new(), Vec::new());
     for (name, condition) in &filter.conditions {
-        if !table.names.contains(name) {
-            let names: Vec<&str> = table.names.iter().map(String::as_str).collect();
-            let columns = if names.is_empty() { "it has no columns".to_owned() } else { format!("its columns: {}", names.join(", ")) };
-            let meant = nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-            return Err(error("bad-value", format!("no column `{name}` to choose {} by", table.rows_are)).hint(format!("{meant}{columns}")));
+        let column = column(table, name, condition)?;
+        let text = format!("{name}{}", condition_text(condition));
+        let keeps = |row: &usize| column.holds(*row, condition) || (filter.keep_missing && column.is_missing(*row));
+        let kept: Vec<usize> = rows.iter().copied().filter(keeps).collect();
+        parts.push(text);
+        if kept.is_empty() {
+            return Err(nothing_left(table, &parts, name, &column, &rows));
         }
-        let column = (table.column)(name)?;
-        if column.len() != table.n_rows {
-            return Err(error("damaged", format!("column `{name}` has {} cells for {} rows", column.len(), table.n_rows)));
-        }
-        if !matches!(condition, Condition::OneOf(_)) && table.n_rows > 0 && (0..table.n_rows).all(|row| column.number(row).is_none()) {
-            return Err(error("bad-value", format!("column `{name}` holds no number to compare with ({})", counts(&column, &rows))));
-        }
-        parts.push(format!("{name}{}", condition_text(condition)));
-        let left: Vec<usize> = rows.iter().copied().filter(|&row| column.holds(row, condition)).collect();
-        if left.is_empty() {
-            let kind = if table.rows_are == "units" { "no-units" } else { "no-channels" };
-            let what = format!("none of {} {} is left after {}", table.n_rows, table.rows_are, parts.join(", "));
-            return Err(error(kind, what).hint(format!("`{name}` holds {}", counts(&column, &rows))));
-        }
-        rows = left;
+        rows = kept;
+        left.push(rows.len().to_string());
     }
     if filter.every > 1 {
         rows = rows.into_iter().step_by(filter.every).collect();
         parts.push(format!("every={}", filter.every));
+        left.push(rows.len().to_string());
     }
-    let notes = if parts.is_empty() {
-        Vec::new()
-    } else {
-        vec![format!("{} {}, {} kept by {}", table.n_rows, table.rows_are, rows.len(), parts.join(", "))]
-    };
+    let mut notes = Vec::new();
+    if !parts.is_empty() {
+        notes.push(format!("{} {}, {} kept by {}", table.n_rows, table.rows_are, rows.len(), parts.join(", ")));
+        if parts.len() > 2 {
+            notes.push(format!("left after each of these conditions: {}", left.join(", ")));
+        }
+    }
     Ok(Kept { rows, notes })
+}
+
+fn error(table: &Table<'_>, kind: &str, what: String) -> ReadError {
+    ReadError::new(table.path, kind, what).at(table.place)
+}
+
+/// The column that a condition is about, if it can be compared.
+fn column(table: &Table<'_>, name: &str, condition: &Condition) -> Result<Column, ReadError> {
+    if !table.names.iter().any(|known| known == name) {
+        let names: Vec<&str> = table.names.iter().map(String::as_str).collect();
+        let columns = if names.is_empty() { "it has no columns".to_owned() } else { format!("its columns: {}", names.join(", ")) };
+        let (prefix, key) = match condition {
+            Condition::AtLeast(_) => ("min_", "min"),
+            Condition::AtMost(_) => ("max_", "max"),
+            _ => ("", ""),
+        };
+        let whole = format!("{prefix}{name}");
+        let meant = if !prefix.is_empty() && table.names.contains(&whole) {
+            format!("`{whole}` is itself a column: write `{whole} = {{ {key} = … }}`; ")
+        } else {
+            nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default()
+        };
+        return Err(
+            error(table, "bad-value", format!("no column `{name}` to choose {} by", table.rows_are)).hint(format!("{meant}{columns}"))
+        );
+    }
+    let column = (table.column)(name)?;
+    if column.len() != table.n_rows {
+        return Err(error(table, "damaged", format!("column `{name}` has {} cells for {} rows", column.len(), table.n_rows)));
+    }
+    let compares = matches!(condition, Condition::AtLeast(_) | Condition::AtMost(_));
+    if compares && table.n_rows > 0 && (0..table.n_rows).all(|row| column.number(row).is_none()) {
+        let rows: Vec<usize> = (0..table.n_rows).collect();
+        let what = format!("column `{name}` holds no number to compare with ({})", counts(&column, &rows));
+        return Err(error(table, "bad-value", what));
+    }
+    Ok(column)
+}
+
+fn nothing_left(table: &Table<'_>, parts: &[String], name: &str, column: &Column, rows: &[usize]) -> ReadError {
+    let kind = match table.rows_are {
+        "units" => "no-units",
+        "channels" => "no-channels",
+        _ => "no-windows",
+    };
+    let what = format!("none of {} {} is left after {}", table.n_rows, table.rows_are, parts.join(", "));
+    error(table, kind, what).hint(format!("`{name}` holds {}", counts(column, rows)))
 }
 
 /// The text of a label, or nothing where files write that there is none.
@@ -152,6 +209,8 @@ fn condition_text(condition: &Condition) -> String {
         Condition::OneOf(wanted) => format!("={}", wanted.join("|")),
         Condition::AtLeast(least) => format!(">={least}"),
         Condition::AtMost(most) => format!("<={most}"),
+        Condition::NoneOf(unwanted) => format!("!={}", unwanted.join("|")),
+        Condition::Present => " is known".to_owned(),
     }
 }
 
@@ -178,8 +237,11 @@ mod tests {
     use super::*;
 
     fn run(conditions: &[(&str, Condition)], every: usize) -> Result<Kept, ReadError> {
-        let filter =
-            Filter { conditions: conditions.iter().map(|(name, condition)| ((*name).to_owned(), condition.clone())).collect(), every };
+        let filter = Filter {
+            conditions: conditions.iter().map(|(name, condition)| ((*name).to_owned(), condition.clone())).collect(),
+            every,
+            keep_missing: false,
+        };
         let column = |name: &str| {
             Ok(match name {
                 "quality" => Column::Text(vec![Some("good".into()), Some("mua".into()), None, Some("good".into())]),
@@ -201,7 +263,28 @@ mod tests {
         assert_eq!(run(&[("depth", Condition::AtLeast(0.5))], 1).unwrap().rows, [1, 3]);
         assert_eq!(run(&[("depth", Condition::AtMost(1.0)), ("valid", one_of(&["TRUE"]))], 1).unwrap().rows, [0]);
         assert_eq!(run(&[("valid", one_of(&["0"]))], 2).unwrap().rows, [1]);
+        assert_eq!(run(&[("quality", Condition::NoneOf(vec!["mua".into()]))], 1).unwrap().rows, [0, 3]);
+        assert_eq!(run(&[("quality", Condition::Present)], 1).unwrap().rows, [0, 1, 3]);
+        assert_eq!(run(&[("quality", one_of(&["g*d"]))], 1).unwrap().rows, [0, 3]);
         assert_eq!(run(&[], 1).unwrap(), Kept { rows: vec![0, 1, 2, 3], notes: vec![] });
+    }
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, text, fits) in [
+            ("VISp", "VISp", true),
+            ("VISp", "VISp2/3", false),
+            ("VISp*", "VISp2/3", true),
+            ("VISp*", "VISp", true),
+            ("*2/3", "VISp2/3", true),
+            ("V*2*3", "VISp2/3", true),
+            ("V*4*3", "VISp2/3", false),
+            ("*", "", true),
+            ("a*a", "a", false),
+            ("é*", "éa", true),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
+        }
     }
 
     #[test]

@@ -73,7 +73,17 @@ pub(super) fn open(request: &Request, layout: Layout, source: Box<dyn Source>) -
         SignalKind::Spikes => return Err(unsupported_signal(path, format, "spikes")),
     }
     let n_channels_total = if request.signal == SignalKind::Distances { n_samples } else { n_channels_total };
-    let header = Header { channels, n_channels_total, rate_hz, n_samples: Some(n_samples), span, unit_of_measure: String::new(), notes };
+    let header = Header {
+        channels,
+        n_channels_total,
+        rate_hz,
+        n_samples: Some(n_samples),
+        span,
+        unit_of_measure: String::new(),
+        notes,
+        groups: Vec::new(),
+        excluded: Vec::new(),
+    };
     Ok(Box::new(TableReader { path: path.clone(), format, signal: request.signal, columns, n_rows, header, source }))
 }
 
@@ -168,7 +178,7 @@ impl Source for Columns {
 /// The columns that `request.series` lists (all when it lists none) and the channel filter keeps.
 fn keep_columns(request: &Request, format: &str, columns: Vec<(usize, String)>) -> Result<Vec<(usize, String)>, ReadError> {
     let path = &request.path;
-    let Filter { conditions, every } = &request.channels;
+    let Filter { conditions, every, .. } = &request.channels;
     if request.signal == SignalKind::Distances && (!conditions.is_empty() || *every > 1) {
         return Err(ReadError::new(path, "unsupported", "a distance matrix has no channels to filter").hint("remove `channels`"));
     }
@@ -220,9 +230,13 @@ pub(super) fn pick(
 pub(super) fn holds(condition: &Condition, cell: &str) -> bool {
     let number = |text: &str| text.trim().parse::<f64>().ok();
     match condition {
-        Condition::OneOf(texts) => texts.iter().any(|text| text == cell || number(text).is_some_and(|wanted| number(cell) == Some(wanted))),
+        Condition::OneOf(texts) => {
+            texts.iter().any(|text| super::filter::matches(text, cell) || number(text).is_some_and(|wanted| number(cell) == Some(wanted)))
+        }
         Condition::AtLeast(least) => number(cell).is_some_and(|value| value >= *least),
         Condition::AtMost(most) => number(cell).is_some_and(|value| value <= *most),
+        Condition::NoneOf(texts) => !holds(&Condition::OneOf(texts.clone()), cell),
+        Condition::Present => !cell.trim().is_empty(),
     }
 }
 
@@ -409,7 +423,17 @@ pub(super) fn spikes_reader(
     let trains = keep_units(request, format, by_unit, span)?;
     let channels = trains.iter().map(|train| Channel { name: train.id.clone(), location: None }).collect();
     let spikes = Spikes::new(trains, span).map_err(|error| ReadError::new(path, "bad-value", error.to_string()))?;
-    let header = Header { channels, n_channels_total: total, rate_hz: None, n_samples: None, span, unit_of_measure: String::new(), notes };
+    let header = Header {
+        channels,
+        n_channels_total: total,
+        rate_hz: None,
+        n_samples: None,
+        span,
+        unit_of_measure: String::new(),
+        notes,
+        groups: Vec::new(),
+        excluded: Vec::new(),
+    };
     Ok(Box::new(ContentReader { path: path.clone(), format, header, content: Content::Spikes(spikes) }))
 }
 
@@ -419,7 +443,7 @@ fn keep_units(
     by_unit: std::collections::BTreeMap<UnitKey, Vec<f64>>,
     span: Span,
 ) -> Result<Vec<SpikeTrain>, ReadError> {
-    let Filter { conditions, every } = &request.units;
+    let Filter { conditions, every, .. } = &request.units;
     for (column, _) in conditions {
         if !["id", "name", "unit", "rate_hz"].contains(&column.as_str()) {
             return Err(ReadError::new(

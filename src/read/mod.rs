@@ -2,9 +2,11 @@
 //!
 //! Opening reads headers only. Bulk data are read a window at a time, and never more than the window needs.
 
+pub mod bad;
 mod csv;
 pub mod filter;
 pub mod hdf5;
+mod jsonl;
 mod memory;
 mod npy;
 pub mod nwb;
@@ -34,12 +36,16 @@ pub enum SignalKind {
 /// One condition on a column of a table; a row stays when all hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Condition {
-    /// The cell is one of these texts (numbers and booleans compare by their value: `"1"` equals `1.0`).
+    /// The cell is one of these texts (numbers and booleans compare by their value: `"1"` equals `1.0`; `*` stands for any characters).
     OneOf(Vec<String>),
     /// The cell is a number of at least this.
     AtLeast(f64),
     /// The cell is a number of at most this.
     AtMost(f64),
+    /// The cell is filled in, and none of these texts.
+    NoneOf(Vec<String>),
+    /// The cell is filled in.
+    Present,
 }
 
 /// Which rows of a units or electrodes table to keep.
@@ -50,6 +56,19 @@ pub struct Filter {
     pub conditions: Vec<(String, Condition)>,
     /// Keep every n-th of what is left (1: all).
     pub every: usize,
+    /// Whether an empty cell (NaN, no text) meets every condition; else it meets none.
+    pub keep_missing: bool,
+}
+
+/// A stretch of time that a file's authors call invalid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Excluded {
+    /// From when to when, both inclusive.
+    pub span: Span,
+    /// What the file says of it.
+    pub tags: Vec<String>,
+    /// Whether it is about the stimulus alone: then it concerns windows around interval tables only.
+    pub stimulus_only: bool,
 }
 
 /// What a dataset of a job asks of a file; every part checked.
@@ -57,6 +76,8 @@ pub struct Filter {
 pub struct Request {
     /// The file.
     pub path: PathBuf,
+    /// Further files of the same session.
+    pub with: Vec<PathBuf>,
     /// What to read from it.
     pub signal: SignalKind,
     /// Which series, where there are several: an HDF5 path, or columns of a csv or parquet. Empty: the only one.
@@ -95,6 +116,10 @@ pub struct Header {
     pub unit_of_measure: String,
     /// What a user should know: units dropped, empty areas, clocks that disagree.
     pub notes: Vec<String>,
+    /// The probe or electrode group of each channel, where the file says; else empty.
+    pub groups: Vec<Option<String>>,
+    /// Stretches that the file's authors call invalid and that concern these channels, in time.
+    pub excluded: Vec<Excluded>,
 }
 
 /// An open file.
@@ -112,6 +137,14 @@ pub trait Reader: Send {
     /// # Errors
     /// When there is no such table or column; the tables that exist are listed.
     fn interval_column(&self, table: &str, column: &str) -> Result<Vec<f64>, ReadError>;
+    /// The rows of an interval table that meet conditions on its columns; for formats without such tables the error that says so.
+    ///
+    /// # Errors
+    /// As [`Reader::interval_column`]; `no-windows` when no row is left.
+    fn interval_rows(&self, table: &str, condition: &Filter) -> Result<Vec<usize>, ReadError> {
+        let _ = condition;
+        self.interval_column(table, "start_time").map(|column| (0..column.len()).collect())
+    }
 }
 
 /// One file format.
@@ -131,7 +164,7 @@ pub struct Format {
 }
 
 /// All formats of this version.
-pub static READERS: &[&Format] = &[&nwb::FORMAT, &hdf5::FORMAT, &npy::FORMAT, &csv::FORMAT, &parquet::FORMAT];
+pub static READERS: &[&Format] = &[&nwb::FORMAT, &hdf5::FORMAT, &npy::FORMAT, &csv::FORMAT, &parquet::FORMAT, &jsonl::FORMAT];
 
 /// The format of a file: by its ending, else by its first bytes. A file that calls itself NWB in an HDF5 ending counts as NWB.
 pub fn format_of(path: &Path) -> Option<&'static Format> {
@@ -142,6 +175,19 @@ pub fn format_of(path: &Path) -> Option<&'static Format> {
         Some(format) if format.name == hdf5::FORMAT.name && nwb::is_nwb(path) => Some(&nwb::FORMAT),
         format => format,
     }
+}
+
+/// What to say of a path that is a folder: no recording is one that this version reads.
+pub fn folder(path: &Path) -> Option<&'static str> {
+    if !path.is_dir() {
+        return None;
+    }
+    let zarr = [".zgroup", ".zarray", "zarr.json"].iter().any(|name| path.join(name).exists());
+    Some(if zarr {
+        "is a Zarr folder; NWB Zarr is not read: export it to HDF5 with hdmf-zarr"
+    } else {
+        "is a folder, not a file; give a file, or a pattern such as folder/*.nwb in a job's `source`"
+    })
 }
 
 fn by_first_bytes(path: &Path) -> Option<&'static Format> {
@@ -163,7 +209,7 @@ pub fn hdf5_version() -> String {
 }
 
 /// Formats that the contract names and this version does not have yet.
-pub const LATER: &[&str] = &["text", "jsonl"];
+pub const LATER: &[&str] = &["text"];
 
 /// Why a file could not be read: what happened, where, and what to do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
@@ -177,7 +223,7 @@ pub struct ReadError {
     pub what: String,
     /// What to do.
     pub hint: Option<String>,
-    /// A stable word for `error_kind`: `missing`, `not-hdf5`, `truncated`, `no-units`, `no-series`, `outside`, `not-finite`, `damaged`, `unsupported`, `bad-value`.
+    /// A stable word for `error_kind`: `missing`, `not-hdf5`, `truncated`, `no-units`, `no-series`, `outside`, `not-finite`, `damaged`, `unsupported`, `bad-value`, `gap`, `clocks`, `session`.
     pub kind: String,
 }
 

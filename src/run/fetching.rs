@@ -75,7 +75,7 @@ fn in_parts(fetcher: &mut Fetcher<'_>, dataset: &Dataset, wanted: &Wanted, folde
     let path = edition_file(folder, wanted);
     let text = serde_json::to_vec(&edition).unwrap_or_default();
     std::fs::write(&path, text).map_err(|error| FetchError::cache(&path, &error))?;
-    Ok(Some(Identity { sha256: edition.name(wanted), bytes: edition.total() }))
+    Ok(Some(Identity { sha256: edition.name(wanted), bytes: edition.total(), with: Vec::new() }))
 }
 
 /// Fetches what a job needs; with `stream`, what can be read in parts is left where it is. A recording that cannot be had is the problem of its dataset alone.

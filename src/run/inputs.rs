@@ -17,6 +17,16 @@ pub struct Identity {
     pub sha256: String,
     /// Its size.
     pub bytes: u64,
+    /// SHA-256 of the further files of its session.
+    #[serde(default)]
+    pub with: Vec<String>,
+}
+
+impl Identity {
+    /// What tells these bytes from any others: one hash, or those of all files.
+    pub fn key(&self) -> String {
+        std::iter::once(&self.sha256).chain(&self.with).map(String::as_str).collect::<Vec<_>>().join("+")
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -40,10 +50,18 @@ impl Inputs {
 
     /// The identity of a dataset if it is known without reading it.
     pub fn known(&self, dataset: &Dataset) -> Option<Identity> {
-        let Origin::File { request, .. } = &dataset.origin else { return Some(Identity { sha256: String::new(), bytes: 0 }) };
-        let (name, bytes, modified) = stamp(&request.path).ok()?;
+        let Origin::File { request, .. } = &dataset.origin else {
+            return Some(Identity { sha256: String::new(), bytes: 0, with: Vec::new() });
+        };
+        let (sha256, bytes) = self.known_file(&request.path)?;
+        let with = request.with.iter().map(|path| self.known_file(path).map(|known| known.0)).collect::<Option<_>>()?;
+        Some(Identity { sha256, bytes, with })
+    }
+
+    fn known_file(&self, path: &Path) -> Option<(String, u64)> {
+        let (name, bytes, modified) = stamp(path).ok()?;
         let (known_bytes, known_modified, sha256) = self.remembered.files.get(&name)?;
-        (*known_bytes == bytes && *known_modified == modified).then(|| Identity { sha256: sha256.clone(), bytes })
+        (*known_bytes == bytes && *known_modified == modified).then(|| (sha256.clone(), bytes))
     }
 
     /// Remembers a sum that was taken while the file was fetched.
@@ -72,12 +90,23 @@ impl Inputs {
     }
 
     fn hash(&mut self, dataset: &Dataset) -> Result<Identity, String> {
-        let Origin::File { request, .. } = &dataset.origin else { return Ok(Identity { sha256: String::new(), bytes: 0 }) };
-        let fail = |error: std::io::Error| format!("{}: cannot be read ({error})", request.path.display());
-        let (name, bytes, modified) = stamp(&request.path).map_err(fail)?;
-        let sha256 = sha256_of(&request.path).map_err(fail)?;
+        let Origin::File { request, .. } = &dataset.origin else {
+            return Ok(Identity { sha256: String::new(), bytes: 0, with: Vec::new() });
+        };
+        let (sha256, bytes) = self.hash_file(&request.path)?;
+        let with = request.with.iter().map(|path| self.hash_file(path).map(|hashed| hashed.0)).collect::<Result<_, _>>()?;
+        Ok(Identity { sha256, bytes, with })
+    }
+
+    fn hash_file(&mut self, path: &Path) -> Result<(String, u64), String> {
+        if let Some(known) = self.known_file(path) {
+            return Ok(known);
+        }
+        let fail = |error: std::io::Error| format!("{}: cannot be read ({error})", path.display());
+        let (name, bytes, modified) = stamp(path).map_err(fail)?;
+        let sha256 = sha256_of(path).map_err(fail)?;
         self.remembered.files.insert(name, (bytes, modified, sha256.clone()));
-        Ok(Identity { sha256, bytes })
+        Ok((sha256, bytes))
     }
 
     /// Writes what is remembered.

@@ -79,6 +79,7 @@ fn describe(run: &Concluding<'_>, units: &[UnitRecord], at: usize, dataset: &Dat
         "sha256": identity.map(|identity| &identity.sha256).filter(|hash| hash.len() == 64),
         "edition": identity.map(|identity| &identity.sha256).filter(|name| name.starts_with("parts:")),
         "bytes": identity.map(|identity| identity.bytes),
+        "with": with(dataset, identity),
         "channels_total": header.map(|header| header.n_channels_total).ok(),
         "channels": header.map(|header| header.channels.len()).ok(),
         "locations": header.map(locations).ok(),
@@ -88,8 +89,24 @@ fn describe(run: &Concluding<'_>, units: &[UnitRecord], at: usize, dataset: &Dat
         "unit_of_measure": header.map(|header| header.unit_of_measure.clone()).ok(),
         "notes": header.map_or_else(|error| vec![error.to_string()], |header| header.notes.clone()),
         "preparation": dataset.preparation, "window": dataset.window,
+        "filters": filters(dataset), "invalid_times": if dataset.keep_invalid { "keep" } else { "skip" },
         "windows": units.iter().filter(|unit| unit.dataset == *id).count(),
     })
+}
+
+/// Further files of the session, with their hashes.
+fn with(dataset: &Dataset, identity: Option<&super::inputs::Identity>) -> Vec<Json> {
+    let Origin::File { request, .. } = &dataset.origin else { return Vec::new() };
+    let hash = |at: usize| identity.and_then(|identity| identity.with.get(at));
+    request.with.iter().enumerate().map(|(at, path)| json!({ "source": path, "sha256": hash(at) })).collect()
+}
+
+/// What the job asks of the columns of units and channels, written out.
+fn filters(dataset: &Dataset) -> Json {
+    match &dataset.origin {
+        Origin::File { request, .. } => json!({ "units": request.units, "channels": request.channels }),
+        Origin::Model { .. } => Json::Null,
+    }
 }
 
 fn locations(header: &Header) -> BTreeMap<String, usize> {

@@ -175,7 +175,7 @@ fn slot(job: &Job, unit: &Unit, identity: &Result<Identity, String>, store: &Sto
         return Some(known);
     }
     let stored: Stored = store.load(&unit.id)?;
-    let wanted = part::wanted(job, unit, &identity.as_ref().ok()?.sha256);
+    let wanted = part::wanted(job, unit, &identity.as_ref().ok()?.key());
     let complete = stored.problem.is_some() || wanted.iter().all(|wanted| stored.part(&wanted.key).is_some());
     complete.then(|| Slot { unit: unit.clone(), wanted, stored, errand: None })
 }

@@ -324,7 +324,7 @@ fn slot(job: &Job, unit: &Unit, identity: &Result<Identity, String>, store: &Sto
         Ok(identity) => identity,
         Err(message) => return stop(Problem { kind: "checksum".into(), message: message.clone(), skipped: false }),
     };
-    let wanted = part::wanted(job, unit, &identity.sha256);
+    let wanted = part::wanted(job, unit, &identity.key());
     let old = store.load(&unit.id);
     let (stored, missing) = reuse(&wanted, old, blank(unit, None));
     let errand = (!missing.is_empty()).then_some(missing);
@@ -352,7 +352,7 @@ pub fn status(job: &Job, unit: &Unit, inputs: &Inputs, store: &Store) -> (bool, 
     }
     let Some(old) = store.load(&unit.id) else { return (false, "nothing is stored of it".into()) };
     let Some(identity) = inputs.known(&job.datasets[unit.dataset]) else { return (false, "its file is new or changed".into()) };
-    let wanted = part::wanted(job, unit, &identity.sha256);
+    let wanted = part::wanted(job, unit, &identity.key());
     let n = wanted.len();
     let labels: Vec<String> = old.parts.iter().map(|(label, _, _)| label.clone()).collect();
     let (_, missing) = reuse(&wanted, Some(old.clone()), old);
@@ -468,7 +468,7 @@ fn heard(message: Message, slots: &mut [Slot], listener: &mut dyn Listener) -> R
                 Some(problem) => failed(problem, &unit, seconds),
                 None => Event::Finished { unit, seconds, stages, undefined: tables::undefined_of(slot).join("; ") },
             });
-            return Ok(problem.is_some());
+            return Ok(problem.is_some_and(|problem| !problem.skipped));
         }
     }
     Ok(false)

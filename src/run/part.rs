@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 /// Raised when reading, windowing or preparing the same bytes begins to give other values.
-const READ_VERSION: u32 = 1;
+const READ_VERSION: u32 = 2;
 /// Raised when the persistence of the same points begins to give other diagrams or summaries.
 const PERSISTENCE_VERSION: u32 = 1;
 /// Raised when the pictures' points are chosen otherwise.

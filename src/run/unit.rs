@@ -6,7 +6,7 @@ use crate::data::{Content, Points, Series, Span, Spikes};
 use crate::embed::Embedded;
 use crate::homology::{Rips, landmarks, summary};
 use crate::job::plan::{Problem, Unit};
-use crate::job::{Dataset, Input, Job, PersistenceStage};
+use crate::job::{Dataset, Input, Job, PersistenceStage, Preparation};
 use crate::metrics::{self, Bench};
 use crate::read::Reader;
 use crate::{fidelity, run::preview, seed, signal};
@@ -29,18 +29,33 @@ pub fn compute(
     stages: &Stages,
 ) -> Result<Vec<(String, String, Part)>, Problem> {
     let dataset = &job.datasets[unit.dataset];
-    let content = stages.time("read", || read(dataset, unit, reader).and_then(|content| control(job, dataset, unit, content)))?;
+    let load = || -> Result<(Content, Option<Series>), Problem> {
+        let content = read(dataset, unit, reader)
+            .map_err(|problem| left_out(dataset, problem))
+            .and_then(|content| control(job, dataset, unit, content))?;
+        let rates = rates(dataset, unit, reader, &content)?;
+        Ok((content, rates))
+    };
+    let (content, rates) = stages.time("read", load)?;
     let window = Window {
         job,
         dataset,
         unit,
         content: &content,
+        rates,
         memory_bytes,
         stages,
         series: OnceCell::new(),
         embedded: job.embeddings.iter().map(|_| OnceCell::new()).collect(),
     };
     Ok(wanted.iter().map(|part| (part.label.clone(), part.key.clone(), window.part(part).unwrap_or_else(Part::Failed))).collect())
+}
+
+/// A window over a gap in the clock is left out, not failed: what was not recorded cannot be computed. Without windows the user must
+/// decide where to cut.
+fn left_out(dataset: &Dataset, problem: Problem) -> Problem {
+    let skipped = problem.skipped || (problem.kind == "gap" && dataset.window.is_some());
+    Problem { skipped, ..problem }
 }
 
 fn problem(kind: &str, message: impl std::fmt::Display) -> Problem {
@@ -51,19 +66,20 @@ fn problem(kind: &str, message: impl std::fmt::Display) -> Problem {
 /// so that the window's edges are those of the recording filtered whole, to within the filter's memory.
 fn read(dataset: &Dataset, unit: &Unit, reader: &mut dyn Reader) -> Result<Content, Problem> {
     let preparation = &dataset.preparation;
-    if preparation.bandpass_hz.is_none() && preparation.resample_hz.is_none() {
+    let filtered = preparation.bandpass_hz.is_some() || preparation.resample_hz.is_some() || !preparation.notch_hz.is_empty();
+    if !filtered && preparation.rereference.is_none() {
         return reader.read(unit.window).map_err(Problem::from);
     }
-    let span = reader.header().span;
-    let wide = unit.window.map(|window| {
-        let margin_s = preparation.bandpass_hz.map_or(0.0, |[low, _]| 3.0 / low) + preparation.resample_hz.map_or(0.0, |rate| 20.0 / rate);
-        // Whole seconds keep the resampled grid of neighbouring windows on one clock.
-        let margin_s = margin_s.ceil();
-        Span { start_s: (window.start_s - margin_s).max(span.start_s), stop_s: (window.stop_s + margin_s).min(span.stop_s) }
-    });
-    let Content::Series(mut series) = reader.read(wide).map_err(Problem::from)? else {
+    let groups = reader.header().groups.clone();
+    let Content::Series(mut series) = read_wide(preparation, unit, reader)? else {
         return Err(problem("bad-value", "filters go with series only"));
     };
+    if let Some(reference) = preparation.rereference {
+        series = signal::rereference(&series, reference, &groups).map_err(|error| problem("rereference", error))?;
+    }
+    for &hz in &preparation.notch_hz {
+        series = signal::notch(&series, hz, NOTCH_Q).map_err(|error| problem("filter", error))?;
+    }
     if let Some(band) = preparation.bandpass_hz {
         series = signal::filter::bandpass(&series, band).map_err(|error| problem("filter", error))?;
     }
@@ -74,6 +90,68 @@ fn read(dataset: &Dataset, unit: &Unit, reader: &mut dyn Reader) -> Result<Conte
         Some(window) => series.cut(window).map(Content::Series).map_err(|error| problem("outside", error)),
         None => Ok(Content::Series(series)),
     }
+}
+
+/// Quality of a notch: 30, as in scipy's examples and MNE's IIR notches.
+const NOTCH_Q: f64 = 30.0;
+
+/// The window with the margin that filters need. Where the margin reaches over a gap it is given up on that side: the window itself
+/// may be whole.
+fn read_wide(preparation: &Preparation, unit: &Unit, reader: &mut dyn Reader) -> Result<Content, Problem> {
+    let Some(window) = unit.window else { return reader.read(None).map_err(Problem::from) };
+    let whole = reader.header().span;
+    let lowest = preparation.bandpass_hz.map(|[low, _]| 3.0 / low);
+    let notch = preparation.notch_hz.iter().map(|hz| NOTCH_Q / hz).fold(0.0, f64::max);
+    // Whole seconds keep the resampled grid of neighbouring windows on one clock.
+    let margin_s = (lowest.unwrap_or(0.0) + notch + preparation.resample_hz.map_or(0.0, |rate| 20.0 / rate)).ceil();
+    let before = (window.start_s - margin_s).max(whole.start_s);
+    let after = (window.stop_s + margin_s).min(whole.stop_s);
+    let mut refused = None;
+    for (start_s, stop_s) in [(before, after), (window.start_s, after), (before, window.stop_s), (window.start_s, window.stop_s)] {
+        match reader.read(Some(Span { start_s, stop_s })) {
+            Err(error) if error.kind == "gap" && margin_s > 0.0 => refused = Some(error),
+            other => return other.map_err(Problem::from),
+        }
+    }
+    Err(refused.map_or_else(|| problem("gap", "the window lies over a gap"), Problem::from))
+}
+
+/// Rates of a window's spikes, smoothed with what comes before and after it: as those of the recording smoothed whole.
+fn rates(dataset: &Dataset, unit: &Unit, reader: &mut dyn Reader, content: &Content) -> Result<Option<Series>, Problem> {
+    let (Some(smooth_s), Content::Spikes(spikes)) = (dataset.preparation.smooth_s, content) else { return Ok(None) };
+    let (bin_s, window) = (dataset.preparation.bin_s, spikes.span());
+    let sigma = smooth_s / bin_s;
+    let whole = reader.header().span;
+    let bins = |room_s: f64| ((room_s / bin_s).floor().max(0.0) as usize).min(signal::scale::radius(sigma));
+    // A null has no before and after.
+    let wide = unit.window.filter(|_| dataset.preparation.control.is_none()).map(|_| {
+        let (before, after) = (bins(window.start_s - whole.start_s), bins(whole.stop_s - window.stop_s));
+        (before, Span { start_s: window.start_s - before as f64 * bin_s, stop_s: window.stop_s + after as f64 * bin_s })
+    });
+    let fail = |error| problem("bin", error);
+    let n = signal::bin::bin(spikes, bin_s).map_err(fail)?.n_samples();
+    let (first, counts) = match wide {
+        Some((before, span)) => match reader.read(Some(span)).map_err(Problem::from)? {
+            Content::Spikes(more) => (before, signal::bin::bin(&more, bin_s).map_err(fail)?),
+            _ => return Ok(None),
+        },
+        None => (0, signal::bin::bin(spikes, bin_s).map_err(fail)?),
+    };
+    let smooth = signal::smooth(&counts, sigma).map_err(fail)?;
+    let values =
+        smooth.iter().flat_map(|channel| channel[first..(first + n).min(channel.len())].iter().map(|count| count / bin_s)).collect();
+    Series::new(smooth.channels().to_vec(), values, smooth.rate_hz(), window.start_s, "Hz").map(Some).map_err(fail)
+}
+
+/// Trend and z-score of a window's channels.
+fn finish(preparation: &Preparation, mut series: Series) -> Result<Series, Problem> {
+    if let Some(trend) = preparation.detrend {
+        series = signal::detrend(&series, trend).map_err(|error| problem("detrend", error))?;
+    }
+    if preparation.zscore {
+        series = signal::zscore(&series).map_err(|error| problem("zscore", error))?;
+    }
+    Ok(series)
 }
 
 fn control(job: &Job, dataset: &Dataset, unit: &Unit, content: Content) -> Result<Content, Problem> {
@@ -92,6 +170,7 @@ struct Window<'a> {
     dataset: &'a Dataset,
     unit: &'a Unit,
     content: &'a Content,
+    rates: Option<Series>,
     memory_bytes: u64,
     stages: &'a Stages,
     series: OnceCell<Result<Series, Problem>>,
@@ -118,12 +197,17 @@ impl Window<'_> {
 
     /// The channels × time matrix.
     fn series(&self) -> Result<&Series, Problem> {
-        let make = || match self.content {
-            Content::Spikes(spikes) => signal::bin::bin(spikes, self.dataset.preparation.bin_s).map_err(|error| problem("bin", error)),
-            Content::Series(series) => Ok(series.clone()),
-            Content::Points(_) | Content::Distances(_) => Err(problem("bad-value", "points and distances have no channels")),
+        let preparation = &self.dataset.preparation;
+        let make = || match (&self.rates, self.content) {
+            (Some(rates), _) => Ok(rates.clone()),
+            (None, Content::Spikes(spikes)) => {
+                signal::bin::bin(spikes, self.dataset.preparation.bin_s).map_err(|error| problem("bin", error))
+            }
+            (None, Content::Series(series)) => Ok(series.clone()),
+            (None, Content::Points(_) | Content::Distances(_)) => Err(problem("bad-value", "points and distances have no channels")),
         };
-        self.series.get_or_init(|| self.stages.time("read", make)).as_ref().map_err(Problem::clone)
+        let prepared = || make().and_then(|series| finish(preparation, series));
+        self.series.get_or_init(|| self.stages.time("read", prepared)).as_ref().map_err(Problem::clone)
     }
 
     fn embedded(&self, at: usize) -> Result<&Embedded, Problem> {

@@ -2,6 +2,7 @@
 //!
 //! Design and application follow `scipy.signal.butter(4, band, "bandpass", fs=…, output="sos")` and `sosfiltfilt` (odd padding of 27
 //! samples, sections ordered and started as there), to rounding. The passage both ways squares the gain: -6 dB at the band's edges.
+//! The notch follows `scipy.signal.iirnotch` and `filtfilt` (odd padding of 9 samples).
 //! Butterworth 1930, "On the theory of filter amplifiers"; Gustafsson 1996, doi 10.1109/78.492552, for filtering both ways.
 
 use crate::data::{DataError, Series};
@@ -37,10 +38,34 @@ pub fn bandpass(series: &Series, band_hz: [f64; 2]) -> Result<Series, DataError>
     }
     let sections = design(band_hz, series.rate_hz());
     let channels: Vec<Vec<f64>> =
-        (0..series.n_channels()).into_par_iter().map(|index| both_ways(&sections, series.channel(index))).collect();
+        (0..series.n_channels()).into_par_iter().map(|index| both_ways(&sections, series.channel(index), PAD)).collect();
     series.with_values(channels.concat()).map_err(|error| {
         DataError::new(format!("the band {low} to {high} Hz is too narrow for the sampling rate: {error}; resample to a lower rate first"))
     })
+}
+
+/// Samples beyond which a notch needs a series to reach.
+const NOTCH_PAD: usize = 9;
+
+/// Takes out one frequency, such as that of the mains, without moving the rest in time: a second-order notch of quality `q`
+/// (`hz` over the width between its -3 dB points), run both ways.
+///
+/// # Errors
+/// When `hz` is not between 0 and half the sampling rate, `q` is not positive, or the series has 9 samples or fewer.
+pub fn notch(series: &Series, hz: f64, q: f64) -> Result<Series, DataError> {
+    let nyquist = series.rate_hz() / 2.0;
+    if !(0.0 < hz && hz < nyquist && q > 0.0 && q.is_finite()) {
+        return Err(DataError::new(format!("a notch must lie between 0 and {nyquist} Hz (half the sampling rate), not at {hz} Hz")));
+    }
+    if series.n_samples() <= NOTCH_PAD {
+        return Err(DataError::new(format!("a notch needs more than {NOTCH_PAD} samples, and there are {}", series.n_samples())));
+    }
+    let angle = PI * hz / nyquist;
+    let gain = 1.0 / (1.0 + (angle / q / 2.0).tan());
+    let section = [Section { b: [gain, -2.0 * gain * angle.cos(), gain], a: [-2.0 * gain * angle.cos(), 2.0 * gain - 1.0] }];
+    let channels: Vec<Vec<f64>> =
+        (0..series.n_channels()).into_par_iter().map(|index| both_ways(&section, series.channel(index), NOTCH_PAD)).collect();
+    series.with_values(channels.concat())
 }
 
 fn design(band_hz: [f64; 2], rate_hz: f64) -> [Section; ORDER] {
@@ -84,24 +109,24 @@ fn index_of_least(values: impl Iterator<Item = f64>) -> usize {
     values.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(index, _)| index)
 }
 
-fn both_ways(sections: &[Section; ORDER], samples: &[f64]) -> Vec<f64> {
+fn both_ways<const N: usize>(sections: &[Section; N], samples: &[f64], pad: usize) -> Vec<f64> {
     let n = samples.len();
     let (first, last) = (samples[0], samples[n - 1]);
-    let mut padded = Vec::with_capacity(n + 2 * PAD);
-    padded.extend((1..=PAD).rev().map(|at| 2.0 * first - samples[at]));
+    let mut padded = Vec::with_capacity(n + 2 * pad);
+    padded.extend((1..=pad).rev().map(|at| 2.0 * first - samples[at]));
     padded.extend_from_slice(samples);
-    padded.extend((1..=PAD).map(|back| 2.0 * last - samples[n - 1 - back]));
+    padded.extend((1..=pad).map(|back| 2.0 * last - samples[n - 1 - back]));
     for _ in 0..2 {
         run(sections, &mut padded);
         padded.reverse();
     }
-    padded[PAD..PAD + n].to_vec()
+    padded[pad..pad + n].to_vec()
 }
 
 /// One passage in direct form II transposed, started in the steady state of the first sample.
-fn run(sections: &[Section; ORDER], samples: &mut [f64]) {
+fn run<const N: usize>(sections: &[Section; N], samples: &mut [f64]) {
     let mut level = samples[0];
-    let mut states = [[0.0; 2]; ORDER];
+    let mut states = [[0.0; 2]; N];
     for (Section { b, a }, state) in sections.iter().zip(&mut states) {
         let sum_a = 1.0 + a[0] + a[1];
         let z0 = ((b[1] - a[0] * b[0]) + (b[2] - a[1] * b[0])) / sum_a;

@@ -208,7 +208,7 @@ impl Detrend {
         [Self::Constant, Self::Linear, Self::None].into_iter().zip(Self::NAMES).find(|(_, n)| **n == name).map(|(d, _)| d)
     }
 
-    fn apply(self, segment: &mut [f64]) {
+    pub(super) fn apply(self, segment: &mut [f64]) {
         let n = segment.len() as f64;
         let mean = segment.iter().sum::<f64>() / n;
         match self {

@@ -11,8 +11,16 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/files").join(name)
 }
 fn request(path: &Path, signal: SignalKind) -> Request {
-    let all = Filter { conditions: Vec::new(), every: 1 };
-    Request { path: path.to_owned(), signal, series: Vec::new(), units: all.clone(), channels: all, sampling_rate_hz: Some(100.0) }
+    let all = Filter { conditions: Vec::new(), every: 1, keep_missing: false };
+    Request {
+        path: path.to_owned(),
+        with: Vec::new(),
+        signal,
+        series: Vec::new(),
+        units: all.clone(),
+        channels: all,
+        sampling_rate_hz: Some(100.0),
+    }
 }
 fn open(request: &Request) -> Result<Box<dyn Reader>, ReadError> {
     let ending = request.path.extension().unwrap().to_str().unwrap();
@@ -108,7 +116,7 @@ fn channels_are_thinned_and_chosen_by_name() {
     let mut request = request(&file("f8_le_c.npy"), SignalKind::Series);
     request.channels.every = 2;
     assert_eq!(series(&request, None).channels(), ["c0", "c2"]);
-    request.channels = Filter { conditions: vec![("name".into(), Condition::OneOf(vec!["c1".into()]))], every: 1 };
+    request.channels = Filter { conditions: vec![("name".into(), Condition::OneOf(vec!["c1".into()]))], every: 1, keep_missing: false };
     assert_eq!(series(&request, None).channel(0), [1.0, 11.0, 21.0, 31.0, 41.0, 51.0]);
     assert_eq!(open(&request).unwrap().header().n_channels_total, 3);
 }
@@ -181,7 +189,7 @@ fn spikes_come_from_two_columns() {
         assert_eq!((all.span().start_s, all.span().stop_s), (0.0, 1.0_f64.next_up()));
         let Content::Spikes(part) = open(&request).unwrap().read(span(0.2, 0.5)).unwrap() else { panic!() };
         assert_eq!(part.trains().iter().map(|train| train.times_s.len()).collect::<Vec<_>>(), [1, 0, 0]);
-        request.units = Filter { conditions: vec![("rate_hz".into(), Condition::AtLeast(1.5))], every: 1 };
+        request.units = Filter { conditions: vec![("rate_hz".into(), Condition::AtLeast(1.5))], every: 1, keep_missing: false };
         assert_eq!(spikes(&request).trains().len(), 1);
     }
     let named = spikes(&request(&file("named_spikes.parquet"), SignalKind::Spikes));
@@ -371,4 +379,28 @@ fn bad_parquet_is_said() {
         &["column `time`, row 5", "after 0.04 s comes 0.07 s"],
     );
     fails("spikes", read(&request(&file("nulls.parquet"), SignalKind::Spikes)), "no-units", &["(a, b)"]);
+}
+
+#[test]
+fn json_lines_are_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    let lines: String =
+        (0..5).map(|at| format!("{{\"time_s\": {}, \"a\": {at}, \"b\": {}, \"label\": \"x\"}}\n", f64::from(at) * 0.5, at > 2)).collect();
+    std::fs::write(&path, lines).unwrap();
+    let mut asked = request(&path, SignalKind::Series);
+    asked.sampling_rate_hz = None;
+    let read_all = series(&asked, None);
+    assert_eq!((read_all.channels().to_vec(), read_all.rate_hz()), (vec!["a".to_owned(), "b".to_owned()], 2.0));
+    assert_eq!(read_all.channel(1), [0.0, 0.0, 0.0, 1.0, 1.0]);
+    asked.series = vec!["label".into()];
+    fails("text", read(&asked), "bad-value", &["line 1, key `label`", "`x` is not a number"]);
+    std::fs::write(&path, "{\"unit\": \"u1\", \"time\": 0.5}\n{\"unit\": 2, \"time\": 0.25}\n\n{\"unit\": \"u1\", \"time\": 1}\n").unwrap();
+    let units =
+        open(&request(&path, SignalKind::Spikes)).unwrap().header().channels.iter().map(|unit| unit.name.clone()).collect::<Vec<_>>();
+    assert_eq!(units, ["2", "u1"]);
+    std::fs::write(&path, "{\"a\": 1}\n{\"a\": \n").unwrap();
+    fails("cut", read(&request(&path, SignalKind::Points)), "damaged", &["line 2", "no JSON"]);
+    std::fs::write(&path, "{\"a\": 1}\n{\"c\": 1}\n").unwrap();
+    fails("missing", read(&request(&path, SignalKind::Points)), "not-finite", &["line 2"]);
 }

@@ -121,6 +121,7 @@ fn look(path: &Path) {
 fn read_windows(format: &Format, path: &Path, signal: SignalKind, series: Option<String>) {
     let every = Filter { every: 1, ..Filter::default() };
     let request = Request {
+        with: Vec::new(),
         path: path.to_owned(),
         signal,
         series: series.into_iter().collect(),

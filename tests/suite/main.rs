@@ -9,6 +9,7 @@ mod fetch;
 mod files;
 mod fixture;
 mod fuzz;
+mod layouts;
 mod messages;
 mod metrics;
 mod nwb;

@@ -136,7 +136,7 @@ fn white_noise_is_flat_at_its_variance() {
 fn agrees_with_the_peers() {
     let cases = json(std::env::var_os("TCS_SIGNAL_CASES").map_or_else(|| path("peers.json"), PathBuf::from));
     let cases = cases.as_array().unwrap();
-    assert!(cases.len() >= 16);
+    assert!(cases.len() >= 36);
     let mut other_models = 0;
     for (at, case) in cases.iter().enumerate() {
         let kind = case["kind"].as_str().unwrap();
@@ -160,6 +160,16 @@ fn evaluate(case: &Value) -> (Vec<f64>, bool) {
         "bandpass" => {
             let band = numbers(&case["band_hz"]);
             (signal::bandpass(&series, [band[0], band[1]]).unwrap().values().to_vec(), false)
+        }
+        "notch" => (signal::notch(&series, case["hz"].as_f64().unwrap(), 30.0).unwrap().values().to_vec(), false),
+        "smooth" => (signal::smooth(&series, case["sigma"].as_f64().unwrap()).unwrap().values().to_vec(), false),
+        "zscore" => (signal::zscore(&series).unwrap().values().to_vec(), false),
+        "detrend" => (signal::detrend(&series, Detrend::parse(case["trend"].as_str().unwrap()).unwrap()).unwrap().values().to_vec(), false),
+        "rereference" => {
+            let names = (0..case["channels"].as_u64().unwrap()).map(|channel| channel.to_string()).collect();
+            let series = Series::new(names, numbers(&case["input"]), rate_hz, 0.0, "").unwrap();
+            let reference = signal::Reference::parse(case["reference"].as_str().unwrap()).unwrap();
+            (signal::rereference(&series, reference, &[]).unwrap().values().to_vec(), false)
         }
         "resample" => (signal::resample(&series, case["to_hz"].as_f64().unwrap()).unwrap().values().to_vec(), false),
         _ => {

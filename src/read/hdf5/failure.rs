@@ -54,6 +54,12 @@ pub fn open_error(path: &Path, size: u64, error: &::hdf5::Error) -> ReadError {
         return ReadError::new(path, "truncated", format!("the file ends early: {expected} bytes expected, {size} there"))
             .hint("the download or copy was interrupted: fetch the file again");
     }
+    let mut first = [0_u8; 8];
+    let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut first));
+    if read.is_ok() && first == *b"\x89HDF\r\n\x1a\n" && size < 96 {
+        return ReadError::new(path, "truncated", format!("the file ends early: it begins like HDF5, but is only {size} bytes long"))
+            .hint("the download or copy was interrupted: fetch the file again");
+    }
     if error.contains_minor(::hdf5::MinorErrorCode::NotHdf5) {
         return ReadError::new(path, "not-hdf5", format!("not an HDF5 file ({size} bytes)"))
             .hint("an .nwb file that is a folder is NWB Zarr, which is not read; an empty or text file is often a failed download or a Git LFS pointer");

@@ -88,19 +88,26 @@ fn plain_header(n: usize) -> Header {
         span: Span { start_s: 0.0, stop_s: 0.0 },
         unit_of_measure: String::new(),
         notes: Vec::new(),
+        groups: Vec::new(),
+        excluded: Vec::new(),
     }
 }
 
 fn open_matrix(file: File, data: Array, request: &Request) -> Result<(Matrix, Header, File), ReadError> {
-    let mut matrix = Matrix::new(data, Layout::TimeFirst);
+    let layout = match request.series.get(1).map(String::as_str) {
+        None | Some("time-first") => Layout::TimeFirst,
+        Some("channels-first") => Layout::ChannelsFirst,
+        Some(other) => return Err(file.error("bad-value", format!("`{other}` is no layout")).hint("known: time-first, channels-first")),
+    };
+    let mut matrix = Matrix::new(data, layout);
     let mut header = plain_header(matrix.columns.len());
-    let kept = select(&file, &matrix.data.path, &request.channels, "channels", &header.channels)?;
+    let kept = select(&file, &matrix.data.path, &request.channels, "channels", &header.channels, &[])?;
     header.unit_of_measure = matrix.data.text_attribute("unit").unwrap_or_default();
     header.channels = kept.rows.iter().map(|&column| header.channels[column].clone()).collect();
     header.notes.extend(kept.notes);
-    if matrix.data.shape.len() == 2 && matrix.data.shape[0] < matrix.data.shape[1] {
+    if request.series.len() < 2 && matrix.data.shape.len() == 2 && matrix.data.shape[0] < matrix.data.shape[1] {
         header.notes.push(format!(
-            "{} rows by {} columns: rows are taken as {}",
+            "{} rows by {} columns: rows are taken as {}; if they are not, say so: series = [\"PATH\", \"channels-first\"]",
             matrix.data.shape[0],
             matrix.data.shape[1],
             match request.signal {
@@ -115,11 +122,41 @@ fn open_matrix(file: File, data: Array, request: &Request) -> Result<(Matrix, He
     Ok((matrix, header, file))
 }
 
-fn select(file: &File, place: &str, wanted: &Filter, rows_are: &str, all: &[Channel]) -> Result<Kept, ReadError> {
-    let names = || all.iter().map(|channel| Some(channel.name.clone())).collect();
-    let column = |_: &str| Ok(Column::Text(names()));
-    let view = filter::Table { path: file.path(), place, rows_are, n_rows: all.len(), names: vec!["id".to_owned()], column: &column };
+/// Chooses channels or units by `id` and further columns.
+fn select(
+    file: &File,
+    place: &str,
+    wanted: &Filter,
+    rows_are: &str,
+    all: &[Channel],
+    more: &[(String, Column)],
+) -> Result<Kept, ReadError> {
+    let ids = || all.iter().map(|channel| Some(channel.name.clone())).collect();
+    let column =
+        |name: &str| Ok(more.iter().find(|(known, _)| known == name).map_or_else(|| Column::Text(ids()), |(_, cells)| cells.clone()));
+    let names = std::iter::once("id".to_owned()).chain(more.iter().map(|(name, _)| name.clone())).collect();
+    let view = filter::Table { path: file.path(), place, rows_are, n_rows: all.len(), names, column: &column };
     filter::select(wanted, &view)
+}
+
+/// What arrays of spike times say of their units: their rates over `length_s`, and their attributes.
+fn unit_columns(arrays: &[Array], length_s: f64) -> Vec<(String, Column)> {
+    let rates = arrays.iter().map(|array| if length_s > 0.0 { array.len() as f64 / length_s } else { 0.0 }).collect();
+    let mut columns = vec![("rate_hz".to_owned(), Column::Number(rates))];
+    let names: BTreeSet<String> = arrays.iter().flat_map(Array::attribute_names).collect();
+    for name in names.into_iter().filter(|name| name != "id" && name != "rate_hz") {
+        let numbers: Vec<Option<f64>> = arrays.iter().map(|array| array.number_attribute(&name)).collect();
+        let texts: Vec<Option<String>> = arrays.iter().map(|array| array.text_attribute(&name)).collect();
+        let column = if texts.iter().any(Option::is_some) {
+            Column::Text(
+                texts.into_iter().zip(numbers).map(|(text, number)| text.or_else(|| number.map(|number| number.to_string()))).collect(),
+            )
+        } else {
+            Column::Number(numbers.into_iter().map(|number| number.unwrap_or(f64::NAN)).collect())
+        };
+        columns.push((name, column));
+    }
+    columns
 }
 
 /// Number of points of a distance matrix, from its shape.
@@ -244,7 +281,11 @@ fn open_spikes(file: &File, request: &Request) -> Result<(Trains, Header), ReadE
     let all: Vec<Channel> = names.into_iter().map(|name| Channel { name, location: None }).collect();
     let source = Source::Separate(arrays);
     let span = span_of(source.ends(usize::MAX)?);
-    let kept = select(file, &group, &request.units, "units", &all)?;
+    let columns = match &source {
+        Source::Separate(arrays) if !request.units.conditions.is_empty() => unit_columns(arrays, span.length_s()),
+        _ => Vec::new(),
+    };
+    let kept = select(file, &group, &request.units, "units", &all, &columns)?;
     let mut header = plain_header(0);
     header.n_channels_total = all.len();
     header.channels = kept.rows.iter().map(|&row| all[row].clone()).collect();
@@ -259,11 +300,18 @@ fn open_spikes(file: &File, request: &Request) -> Result<(Trains, Header), ReadE
     Ok((trains, header))
 }
 
+/// Objects after which a walk ends.
+pub const MOST_OBJECTS: usize = 50_000;
+
 /// All arrays of a file, each once, and links that lead nowhere.
 fn arrays(file: &File) -> (Vec<Array>, Vec<Problem>) {
     let (mut found, mut problems, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut waiting = vec!["/".to_owned()];
     while let Some(group) = waiting.pop() {
+        if seen.len() > MOST_OBJECTS {
+            problems.push(Problem { path: group, what: format!("more than {MOST_OBJECTS} objects: the rest is not listed") });
+            break;
+        }
         for member in file.members(&group) {
             let path = join(&group, &member.name);
             match member.kind {

@@ -32,6 +32,8 @@ const FEW_VALUES: usize = 1_000;
 const MAX_ATTRIBUTE: usize = 1 << 16;
 /// Arrays of fewer bytes than this need not prove that the file holds them.
 const MODEST_BYTES: u64 = 16 << 20;
+/// Links of one group that are looked at: a hostile file has millions.
+const MOST_LINKS: usize = 100_000;
 /// Columns of references longer than this are no table's.
 const MAX_REFERENCES: usize = 1 << 24;
 
@@ -224,6 +226,9 @@ impl File {
         let mut links = Vec::new();
         // A group whose index is damaged shows the links found before the damage.
         let _ = group.iter_visit_default(|name, info| {
+            if links.len() >= MOST_LINKS {
+                return Err("too many links".into());
+            }
             links.push((name.to_owned(), info.link_type));
             Ok(())
         });
@@ -326,6 +331,19 @@ impl Array {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// Whether its values lie along one axis: `(n)`, `(n, 1)`, `(1, n)`.
+    pub fn is_vector(&self) -> bool {
+        !self.shape.is_empty() && self.shape.iter().filter(|&&n| n != 1).count() <= 1
+    }
+    /// Values of a vector, as [`Array::block`].
+    ///
+    /// # Errors
+    /// As [`Array::numbers`].
+    pub fn stretch(&self, range: Range<usize>) -> Result<Vec<f64>, ReadError> {
+        let long = self.shape.iter().position(|&n| n != 1).unwrap_or(0);
+        let ranges: Vec<Range<usize>> = (0..self.shape.len()).map(|axis| if axis == long { range.clone() } else { 0..1 }).collect();
+        self.block(&ranges)
+    }
     /// The shape of its chunks; `None` when contiguous.
     pub fn chunks(&self) -> Option<Vec<usize>> {
         self.dataset.chunk()
@@ -346,6 +364,10 @@ impl Array {
         };
         self.lazy.filters.get_or_init(read).clone()
     }
+    /// Names of its attributes.
+    pub fn attribute_names(&self) -> Vec<String> {
+        self.dataset.attr_names().unwrap_or_default()
+    }
     /// A text attribute.
     pub fn text_attribute(&self, name: &str) -> Option<String> {
         texts_of(&*attribute(&self.dataset, name)?).ok()?.into_iter().next()
@@ -365,7 +387,7 @@ impl Array {
     /// `unsupported` filter or type, `damaged`.
     pub fn numbers(&self) -> Result<Vec<f64>, ReadError> {
         self.check(self.len())?;
-        if let Some(values) = self.stretch(0..self.len())? {
+        if let Some(values) = self.stretch_in_bulk(0..self.len())? {
             return Ok(values);
         }
         numbers_of(&self.dataset).map_err(|error| self.damaged(&error))
@@ -396,7 +418,7 @@ impl Array {
     pub fn block(&self, ranges: &[Range<usize>]) -> Result<Vec<f64>, ReadError> {
         self.check(ranges.iter().map(ExactSizeIterator::len).product())?;
         if let [range] = ranges
-            && let Some(values) = self.stretch(range.clone())?
+            && let Some(values) = self.stretch_in_bulk(range.clone())?
         {
             return Ok(values);
         }
@@ -412,6 +434,8 @@ impl Array {
         match self.element {
             Element::Int(2) => self.slab::<i16>(ranges).map(|values| values.into_iter().map(f64::from).collect()),
             Element::Float(4) => self.slab::<f32>(ranges).map(|values| values.into_iter().map(f64::from).collect()),
+            // HDF5 converts enumerations to integers only.
+            Element::Bool => self.slab::<i8>(ranges).map(|values| values.into_iter().map(f64::from).collect()),
             _ => self.slab::<f64>(ranges),
         }
         .map_err(|error| self.damaged(&error))
@@ -425,6 +449,9 @@ impl Array {
         self.check(at.len())?;
         if at.is_empty() {
             return Ok(Vec::new());
+        }
+        if self.shape.len() != 1 {
+            return at.iter().map(|&at| Ok(self.stretch(at..at + 1)?[0])).collect();
         }
         if let Some(bulk) = self.bulk(at.len())
             && let Some(values) = bulk.points(self, at)?
@@ -458,7 +485,7 @@ impl Array {
     }
 
     /// A stretch of a one-dimensional array past the library.
-    fn stretch(&self, range: Range<usize>) -> Result<Option<Vec<f64>>, ReadError> {
+    fn stretch_in_bulk(&self, range: Range<usize>) -> Result<Option<Vec<f64>>, ReadError> {
         if self.shape.len() != 1 || range.is_empty() || self.bulk(range.len()).is_none() {
             return Ok(None);
         }

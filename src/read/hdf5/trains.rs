@@ -59,6 +59,13 @@ impl Source {
             Self::Separate(arrays) => arrays[unit].len(),
         }
     }
+    /// Where the spikes of all units stand, if that is one array.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Ragged { times, .. } => Some(&times.path),
+            Self::Separate(_) => None,
+        }
+    }
     /// Number of units.
     pub fn n_units(&self) -> usize {
         match self {
@@ -94,7 +101,7 @@ impl Source {
                 stop += 1;
             }
             let stretch = start..ranges[units[stop - 1]].end;
-            let values = if stretch.is_empty() { Vec::new() } else { times.block(&[stretch])? };
+            let values = if stretch.is_empty() { Vec::new() } else { times.stretch(stretch)? };
             trains.extend(units[at..stop].iter().map(|&unit| values[ranges[unit].start - start..ranges[unit].end - start].to_vec()));
             at = stop;
         }

@@ -9,7 +9,7 @@ use crate::read::hdf5::Array;
 use std::ops::Range;
 
 /// Stamps that the rate is estimated from.
-const FIRST: usize = 10_000;
+pub const FIRST: usize = 10_000;
 /// A step longer than this many usual steps is a gap.
 const GAP: f64 = 1.5;
 /// Stamps of at most this many bytes are looked through when the file is opened.
@@ -58,11 +58,11 @@ impl Clock {
     /// `bad-value` when there are fewer than two, or they do not move forward.
     pub fn from_stamps(times: Array) -> Result<Self, ReadError> {
         let n = times.len();
-        if times.shape.len() != 1 || n < 2 {
+        if !times.is_vector() || n < 2 {
             return Err(times.error("bad-value", format!("timestamps of shape {:?} give no sampling rate", times.shape)));
         }
-        let first = times.block(&[0..n.min(FIRST)])?;
-        let last_s = times.block(&[n - 1..n])?[0];
+        let first = times.stretch(0..n.min(FIRST))?;
+        let last_s = times.stretch(n - 1..n)?[0];
         match median_step(&first) {
             Some(step_s) if step_s > 0.0 && first[0].is_finite() && last_s.is_finite() => {
                 Ok(Self::Stamps { times, t0_s: first[0], last_s, rate_hz: 1.0 / step_s })
@@ -145,7 +145,7 @@ impl Clock {
         let t_start_s = match self {
             Self::Rate { t0_s, rate_hz } => t0_s + first / rate_hz,
             Self::Stamps { times, .. } => {
-                let stamp = times.block(&[rows.start..rows.start + 1])?[0];
+                let stamp = times.stretch(rows.start..rows.start + 1)?[0];
                 if (stamp - span.start_s).abs() > GAP / self.rate_hz() {
                     let what =
                         format!("the window starts at {} s, where nothing was recorded: the next sample is at {stamp} s", span.start_s);
@@ -161,7 +161,7 @@ impl Clock {
     /// The first sample whose stamp is no more than half a step before `start_s`.
     fn nearest(&self, times: &Array, start_s: f64, guess: f64, n: usize) -> Result<usize, ReadError> {
         let border = start_s - 0.5 / self.rate_hz();
-        let stamp = |at: usize| times.block(&[at..at + 1]).map(|values| values[0]);
+        let stamp = |at: usize| times.stretch(at..at + 1).map(|values| values[0]);
         if guess >= 0.0 && guess < n as f64 {
             let at = guess as usize;
             if stamp(at)? >= border && (at == 0 || stamp(at - 1)? < border) {
@@ -186,7 +186,7 @@ impl Clock {
         while start + 1 < rows.end {
             // Stretches share one stamp, so that no step is missed.
             let end = (start + STRETCH).min(rows.end);
-            let found = gaps(&times.block(&[start..end])?, 1.0 / rate_hz, start);
+            let found = gaps(&times.stretch(start..end)?, 1.0 / rate_hz, start);
             if let Some(what) = describe(&found) {
                 return Err(times.error("gap", what).hint("use windows that avoid it; samples across a gap are never joined"));
             }

@@ -6,18 +6,19 @@
 mod clock;
 mod electrodes;
 mod inspect;
+mod intervals;
+mod joined;
 mod series;
+mod session;
 mod table;
 mod units;
 mod walk;
 
-use super::filter::Column;
-use super::hdf5::{File, Trains, absolute};
-use super::{Format, Header, ReadError, Reader, Request, SignalKind};
+use super::hdf5::{File, Trains};
+use super::{Filter, Format, Header, ReadError, Reader, Request, SignalKind};
 use crate::data::{Content, Span};
-use crate::spec::nearest;
+use joined::Joined;
 use series::SeriesSource;
-use table::Table;
 
 /// The format.
 pub static FORMAT: Format = Format {
@@ -37,43 +38,63 @@ pub fn is_nwb(path: &std::path::Path) -> bool {
 enum Body {
     Spikes(Trains),
     Series(SeriesSource),
+    Joined(Joined),
 }
 
 struct NwbReader {
     header: Header,
     body: Body,
-    // Last, so that arrays close before their file.
-    file: File,
+    // Last, so that arrays close before their files. The source of the dataset first.
+    files: Vec<File>,
 }
 
 fn open(request: &Request) -> Result<Box<dyn Reader>, ReadError> {
-    let file = File::open(&request.path)?;
-    let (body, mut header, file) = match request.signal {
+    let mut files = vec![File::open(&request.path)?];
+    let mut notes = Vec::new();
+    files.extend(session::open_with(&files[0], &request.with, &mut notes)?);
+    let (body, mut header) = match request.signal {
         SignalKind::Spikes => {
-            let (trains, header) = units::open(&file, request)?;
-            (Body::Spikes(trains), header, file)
+            let (trains, header) = open_spikes(&files, request)?;
+            (Body::Spikes(trains), header)
         }
-        SignalKind::Series => {
-            let (source, header, file) = series::open(file, request)?;
-            (Body::Series(source), header, file)
-        }
+        SignalKind::Series => open_series(&mut files, request)?,
         SignalKind::Points | SignalKind::Distances => {
-            let error = file.error("unsupported", "an NWB file holds spikes and series, neither points nor distances");
+            let error = files[0].error("unsupported", "an NWB file holds spikes and series, neither points nor distances");
             return Err(error.hint("read a plain matrix of it with format = \"hdf5\""));
         }
     };
-    header.notes.extend(invalid_times(&file));
-    Ok(Box::new(NwbReader { header, body, file }))
+    header.notes.extend(notes);
+    for file in &files {
+        header.excluded.extend(session::excluded(file, &header.groups)?);
+    }
+    header.excluded.sort_by(|a, b| a.span.start_s.total_cmp(&b.span.start_s));
+    if !header.excluded.is_empty() {
+        let (n, seconds) = (header.excluded.len(), session::covered_s(&header.excluded));
+        header.notes.push(format!("the file calls {n} stretches ({seconds:.1} s) of these channels invalid (intervals/invalid_times)"));
+    }
+    Ok(Box::new(NwbReader { header, body, files }))
 }
 
-/// Stretches that the file's authors call invalid are not masked here; a user should know of them.
-fn invalid_times(file: &File) -> Option<String> {
-    let table = Table::open(file, "/intervals/invalid_times").filter(|table| table.rows > 0)?;
-    let (Ok(Column::Number(start)), Ok(Column::Number(stop))) = (table.column(file, "start_time"), table.column(file, "stop_time")) else {
-        return None;
+/// Spikes of the first file that has units.
+fn open_spikes(files: &[File], request: &Request) -> Result<(Trains, Header), ReadError> {
+    let wanted = request.series.first().map(String::as_str);
+    let has_units = |file: &&File| files.len() > 1 && units::find(file, wanted).is_ok();
+    units::open(files.iter().find(has_units).unwrap_or(&files[0]), request)
+}
+
+fn open_series(files: &mut Vec<File>, request: &Request) -> Result<(Body, Header), ReadError> {
+    let targets = joined::targets(files, request)?;
+    let [(at, path)] = targets.as_slice() else {
+        let (joined, header) = joined::open(files, &targets, request)?;
+        return Ok((Body::Joined(joined), header));
     };
-    let seconds: f64 = start.iter().zip(&stop).map(|(start, stop)| stop - start).filter(|length| *length > 0.0).sum();
-    Some(format!("the file marks {} stretches ({seconds:.1} s) as invalid in intervals/invalid_times; they are not masked", table.rows))
+    let layout = request.series.iter().filter(|word| series::is_layout(word)).cloned();
+    let one = Request { series: std::iter::once(path.clone()).chain(layout).collect(), ..request.clone() };
+    // The series gets the file for itself, so that its chunk cache can be made to fit.
+    let file = files.remove(*at);
+    let (source, header, file) = series::open(file, &one)?;
+    files.insert(*at, file);
+    Ok((Body::Series(source), header))
 }
 
 impl Reader for NwbReader {
@@ -84,42 +105,21 @@ impl Reader for NwbReader {
     fn read(&mut self, span: Option<Span>) -> Result<Content, ReadError> {
         match &mut self.body {
             Body::Series(source) => source.read(span, &self.header),
+            Body::Joined(joined) => joined.read(span, &self.header),
             Body::Spikes(trains) => {
                 self.header.notes.extend(trains.load()?);
                 self.header.span = trains.span();
-                let file = &self.file;
+                let file = &self.files[0];
                 trains.read(span, |kind, what| file.error(kind, what))
             }
         }
     }
 
     fn interval_column(&self, table: &str, column: &str) -> Result<Vec<f64>, ReadError> {
-        interval_column(&self.file, table, column)
+        intervals::times(&self.files, table, column)
     }
-}
 
-/// A column of an interval table, called by its path or its name under `/intervals`.
-fn interval_column(file: &File, wanted: &str, column: &str) -> Result<Vec<f64>, ReadError> {
-    let path = absolute(wanted);
-    let found = Table::open(file, &path).or_else(|| Table::open(file, &format!("/intervals{path}")));
-    let Some(table) = found else {
-        let names: Vec<String> = file.members("/intervals").into_iter().map(|member| member.name).collect();
-        let tables: Vec<Table> = names.iter().filter_map(|name| Table::open(file, &format!("/intervals/{name}"))).collect();
-        let listed: Vec<String> =
-            tables.iter().map(|table| format!("{} ({} rows)", table.path.trim_start_matches('/'), table.rows)).collect();
-        let hint =
-            if listed.is_empty() { "the file has no interval tables".to_owned() } else { format!("there are: {}", listed.join(", ")) };
-        return Err(file.error("bad-value", format!("there is no interval table `{wanted}`")).hint(hint));
-    };
-    if !table.has(column) && column != "id" {
-        let meant =
-            nearest(column, table.columns.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        let hint = format!("{meant}columns of its {} rows: {}", table.rows, table.columns.join(", "));
-        return Err(file.error("bad-value", format!("the table has no column `{column}`")).at(&table.path).hint(hint));
-    }
-    match table.column(file, column)? {
-        Column::Number(cells) => Ok(cells),
-        Column::Bool(cells) => Ok(cells.into_iter().map(|cell| f64::from(u8::from(cell))).collect()),
-        Column::Text(_) => Err(file.error("bad-value", format!("column `{column}` holds text, not times")).at(&table.path)),
+    fn interval_rows(&self, table: &str, condition: &Filter) -> Result<Vec<usize>, ReadError> {
+        intervals::rows(&self.files, table, condition)
     }
 }

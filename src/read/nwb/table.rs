@@ -35,7 +35,8 @@ impl Table {
         columns.extend(unlisted);
         let ragged = |name: &str| arrays.iter().any(|array| array.strip_suffix("_index") == Some(name));
         let length = |name: &str| file.array(&join(path, name)).and_then(|array| array.shape.first().copied());
-        let rows = length("id")
+        let ids = || file.array(&join(path, "id")).filter(|array| !array.shape.is_empty()).map(|array| array.len());
+        let rows = ids()
             .or_else(|| columns.iter().find(|name| ragged(name)).and_then(|name| length(&format!("{name}_index"))))
             .or_else(|| columns.iter().find_map(|name| length(name)))
             .unwrap_or(0);
@@ -75,10 +76,10 @@ impl Table {
     }
 }
 
-/// One value a row: `(rows)` or `(rows, 1)`.
+/// One value a row: `(rows)`, or as MATLAB and others write it `(rows, 1)` or `(1, rows)`.
 fn is_plain(array: &Array, rows: usize) -> bool {
     use crate::read::hdf5::Element;
-    array.shape.first() == Some(&rows) && array.len() == rows && array.element != Element::Other
+    array.is_vector() && array.len() == rows && array.element != Element::Other
 }
 
 fn read(array: &Array) -> Result<Column, ReadError> {

@@ -1,6 +1,6 @@
 //! Units tables: finding them, their ragged spike times, and opening them for reading.
 
-use super::electrodes::unit_locations;
+use super::electrodes::{self, Places};
 use super::table::Table;
 use super::walk::{self, Tree};
 use crate::read::filter::{self, Column};
@@ -8,7 +8,7 @@ use crate::read::hdf5::{Array, File, Kind, Source, Trains, absolute, join, range
 use crate::read::{Channel, Header, ReadError, Request};
 
 /// Sessions last hours; spike times beyond five days are hardly seconds.
-const LONGEST_S: f64 = 432_000.0;
+pub const LONGEST_S: f64 = 432_000.0;
 
 /// The units of a file and where their spikes stand.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub fn open_table(file: &File, path: &str) -> Result<Units, ReadError> {
 }
 
 fn cut(index: &Array, times: &Array) -> Result<Vec<std::ops::Range<usize>>, ReadError> {
-    if times.shape.len() != 1 {
+    if !times.is_vector() {
         return Err(times.error("damaged", format!("spike times have the shape {:?}", times.shape)));
     }
     ranges(&index.integers()?, times.len()).map_err(|what| {
@@ -68,8 +68,31 @@ pub fn candidates(tree: &Tree) -> Vec<String> {
     tree.nodes.iter().filter(is_units).map(|node| node.path.clone()).collect()
 }
 
-/// NWB 1.x: `/processing/<module>/UnitTimes/<unit>/times`, one array a unit.
+/// Where the Allen Cell Types files (NWB 1.x) keep spikes: an array a sweep, seconds from the start of the sweep.
+const SWEEP_SPIKES: [&str; 2] = ["/analysis/spike_times", "/analysis/aibs_spike_times"];
+
+/// Spikes of NWB 1.x: a sorted recording's, else those of sweeps.
 pub fn legacy(file: &File, tree: &Tree) -> Option<Units> {
+    unit_times(file, tree).or_else(|| SWEEP_SPIKES.iter().find_map(|path| sweeps(file, path)))
+}
+
+/// One array a sweep; each counts as a unit.
+fn sweeps(file: &File, path: &str) -> Option<Units> {
+    let arrays = file.members(path).into_iter().filter(|member| member.kind == Kind::Dataset);
+    let arrays = arrays.filter_map(|member| Some((member.name.clone(), file.array(&join(path, &member.name))?)));
+    let mut arrays: Vec<(String, Array)> = arrays.filter(|(_, array)| array.element.is_number() && array.shape.len() == 1).collect();
+    // Sweep_10 after Sweep_2.
+    arrays.sort_by_key(|(name, _)| (name.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u64>().ok(), name.clone()));
+    if arrays.is_empty() {
+        return None;
+    }
+    let (ids, arrays): (Vec<String>, Vec<Array>) = arrays.into_iter().unzip();
+    let table = Table { path: path.to_owned(), columns: Vec::new(), missing: Vec::new(), plain: Vec::new(), rows: ids.len() };
+    Some(Units { table, ids, source: Source::Separate(arrays) })
+}
+
+/// `/processing/<module>/UnitTimes/<unit>/times`, one array a unit.
+fn unit_times(file: &File, tree: &Tree) -> Option<Units> {
     let home = tree
         .nodes
         .iter()
@@ -102,6 +125,9 @@ pub fn find(file: &File, wanted: Option<&str>) -> Result<Units, ReadError> {
         let table = path.strip_suffix("/spike_times").unwrap_or(&path);
         if file.array(&join(table, "spike_times")).is_some() {
             return open_table(file, table);
+        }
+        if let Some(units) = sweeps(file, &path).filter(|_| SWEEP_SPIKES.contains(&path.as_str())) {
+            return Ok(units);
         }
     } else if file.array("/units/spike_times").is_some() {
         return open_table(file, "/units");
@@ -152,11 +178,19 @@ pub fn open(file: &File, request: &Request) -> Result<(Trains, Header), ReadErro
         units.source.ends(usize::MAX)?
     };
     let span = span_of(ends);
-    let (locations, mut notes) = unit_locations(file, &units.table)?;
-    let kept = select(file, request, &units, &locations, span.length_s())?;
+    let mut places = electrodes::places(file, &units.table)?;
+    let mut notes = std::mem::take(&mut places.notes);
+    if SWEEP_SPIKES.contains(&units.table.path.as_str()) {
+        notes.push("spike times are seconds from the start of each sweep; every sweep counts as a unit".to_owned());
+    }
+    let kept = select(file, request, &units, &places, span.length_s())?;
     notes.extend(kept.notes);
     let channels: Vec<Channel> =
-        kept.rows.iter().map(|&row| Channel { name: units.ids[row].clone(), location: locations[row].clone() }).collect();
+        kept.rows.iter().map(|&row| Channel { name: units.ids[row].clone(), location: places.locations[row].clone() }).collect();
+    let mut groups: Vec<Option<String>> = kept.rows.iter().map(|&row| places.groups[row].clone()).collect();
+    if groups.iter().all(Option::is_none) {
+        groups.clear();
+    }
     let unplaced = channels.iter().filter(|channel| channel.location.is_none()).count();
     if unplaced > 0 {
         notes.push(format!("{unplaced} of {} units have no brain area", channels.len()));
@@ -174,26 +208,39 @@ pub fn open(file: &File, request: &Request) -> Result<(Trains, Header), ReadErro
     if small {
         notes.extend(trains.load()?);
     }
-    let header = Header { channels, n_channels_total, rate_hz: None, n_samples: None, span, unit_of_measure: "s".to_owned(), notes };
+    let header = Header {
+        channels,
+        n_channels_total,
+        rate_hz: None,
+        n_samples: None,
+        span,
+        unit_of_measure: "s".to_owned(),
+        notes,
+        groups,
+        excluded: Vec::new(),
+    };
     Ok((trains, header))
 }
 
-fn select(file: &File, request: &Request, units: &Units, locations: &[Option<String>], length_s: f64) -> Result<filter::Kept, ReadError> {
+fn select(file: &File, request: &Request, units: &Units, places: &Places, length_s: f64) -> Result<filter::Kept, ReadError> {
     let table = &units.table;
+    let own = |name: &str| table.plain.iter().any(|column| column == name);
     let mut names = table.plain.clone();
-    for computed in ["id", "rate_hz", "location"] {
-        if !names.iter().any(|name| name == computed) {
-            names.push(computed.to_owned());
+    let of_electrodes = places.electrodes.as_ref().map(|electrodes| electrodes.table.plain.clone()).unwrap_or_default();
+    for other in ["id", "rate_hz", "location"].map(str::to_owned).into_iter().chain(of_electrodes) {
+        if !names.contains(&other) {
+            names.push(other);
         }
     }
-    let column = |name: &str| match name {
-        "location" => Ok(Column::Text(locations.to_vec())),
-        "id" => Ok(Column::Text(units.ids.iter().cloned().map(Some).collect())),
-        "rate_hz" if !table.plain.iter().any(|own| own == "rate_hz") => {
+    let column = |name: &str| match (name, &places.electrodes) {
+        ("location", _) => Ok(Column::Text(places.locations.clone())),
+        ("id", _) => Ok(Column::Text(units.ids.iter().cloned().map(Some).collect())),
+        ("rate_hz", _) if !own(name) => {
             // A recording without spikes has no length and every unit rate 0.
             let rate = |unit| units.source.count(unit) as f64 / length_s;
             Ok(Column::Number((0..units.ids.len()).map(rate).map(|rate| if rate.is_finite() { rate } else { 0.0 }).collect()))
         }
+        (_, Some(electrodes)) if !own(name) => electrodes.column_at(file, name, &places.rows),
         _ => table.column(file, name),
     };
     let view = filter::Table { path: file.path(), place: &table.path, rows_are: "units", n_rows: units.ids.len(), names, column: &column };

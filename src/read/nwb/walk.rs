@@ -2,7 +2,7 @@
 //! `neurodata_type` is a hint, never a condition.
 
 use crate::read::Problem;
-use crate::read::hdf5::{File, Kind, Member, join};
+use crate::read::hdf5::{File, Kind, MOST_OBJECTS, Member, join};
 use std::collections::BTreeSet;
 
 /// Deeper nesting than this is a damaged or hostile file.
@@ -29,7 +29,7 @@ impl Node {
 pub struct Tree {
     /// The groups.
     pub nodes: Vec<Node>,
-    /// Links that lead nowhere.
+    /// Links that lead nowhere, and where the walk ended early.
     pub dangling: Vec<Problem>,
 }
 
@@ -51,6 +51,10 @@ pub fn walk(file: &File) -> Tree {
             (None, Some(_)) => continue,
             (None, None) => break,
         };
+        if tree.nodes.len() >= MOST_OBJECTS {
+            tree.dangling.push(Problem { path, what: format!("more than {MOST_OBJECTS} groups: the rest is not listed") });
+            break;
+        }
         let members = file.members(&path);
         for member in &members {
             let inner = join(&path, &member.name);

@@ -143,6 +143,8 @@ fn series_header(channels: Vec<String>, rate_hz: f64, n_samples: usize) -> Heade
         span: Span { start_s: 0.0, stop_s: n_samples as f64 / rate_hz },
         unit_of_measure: String::new(),
         notes: Vec::new(),
+        groups: Vec::new(),
+        excluded: Vec::new(),
     }
 }
 
@@ -161,6 +163,8 @@ fn spikes_header(n_units: usize, duration_s: f64) -> Header {
         span: Span { start_s: 0.0, stop_s: duration_s },
         unit_of_measure: String::new(),
         notes: Vec::new(),
+        groups: Vec::new(),
+        excluded: Vec::new(),
     }
 }
 
