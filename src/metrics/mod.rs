@@ -2,7 +2,10 @@
 //!
 //! A metric is a pure function of what a [`Bench`] holds. It knows nothing of files, windows, tables or other units.
 
+pub mod lempel_ziv;
 pub mod lz76;
+pub mod lz78;
+pub mod lzc;
 pub mod power_spectrum;
 pub mod resample;
 pub mod surrogate;
@@ -60,12 +63,16 @@ pub trait Metric: Send + Sync + std::fmt::Debug {
 }
 
 /// All metrics of this version.
-pub static METRICS: &[Entry<dyn Metric>] = &[lz76::ENTRY, transfer_entropy::ENTRY, power_spectrum::ENTRY];
+pub static METRICS: &[Entry<dyn Metric>] = &[
+    lz76::ENTRY,
+    lz78::ENTRY,
+    lzc::ENTRY,
+    transfer_entropy::ENTRY,
+    power_spectrum::ENTRY,
+];
 
 /// Kinds that the contract names and this version does not have yet.
 pub const LATER: &[&str] = &[
-    "lz78",
-    "lzc",
     "pci",
     "pci-st",
     "total-correlation",
