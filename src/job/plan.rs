@@ -2,6 +2,7 @@
 
 use super::{Dataset, Job, Origin, WindowRule};
 use crate::data::Span;
+use crate::metrics::Needs;
 use crate::read::{Header, ReadError, Reader, SignalKind, simulate};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ const MAX_UNITS: usize = 10_000_000;
 /// One unit of work: one dataset × one window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unit {
-    /// Stable id: `DATASET/all`, `DATASET/START-STOP` (seconds, three decimals) or `DATASET/TABLE-ROW`.
+    /// Stable id: `DATASET/all`, `DATASET/START-STOP` (seconds, three decimals) or `DATASET/TABLE-ROW`, `DATASET/TABLE-together`.
     pub id: String,
     /// Index of its dataset.
     pub dataset: usize,
@@ -19,6 +20,8 @@ pub struct Unit {
     pub ordinal: usize,
     /// Its window; `None`: the whole recording, or no clock.
     pub window: Option<Span>,
+    /// The windows of all trials of the dataset, for the metrics that take them together; then `window` is `None`.
+    pub trials: Vec<Span>,
     /// Estimated CPU seconds.
     pub cost_s: f64,
     /// What a user should know of it although it is computed.
@@ -82,7 +85,7 @@ pub fn unopened(dataset: &Dataset, index: usize, problem: Problem) -> Unit {
 }
 
 fn unit(dataset: &Dataset, index: usize, name: String, window: Option<Span>, problem: Option<Problem>) -> Unit {
-    Unit { id: format!("{}/{name}", dataset.id), dataset: index, ordinal: 0, window, cost_s: 0.0, note: None, problem }
+    Unit { id: format!("{}/{name}", dataset.id), dataset: index, ordinal: 0, window, trials: Vec::new(), cost_s: 0.0, note: None, problem }
 }
 
 fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
@@ -116,7 +119,12 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
                     let problem = around_problem(header, window, *instant, table, column);
                     all.push(unit(dataset, index, format!("{short}-{row}"), instant.is_finite().then_some(window), problem));
                 }
+                all.extend(together(job, index, &all[first..], short));
+                if alone(job, index) {
+                    all.drain(first..all.len() - 1);
+                }
                 if instants.is_empty() {
+                    all.truncate(first);
                     let problem = Problem {
                         kind: "no-windows".into(),
                         message: format!("{}: table `{table}` has no rows", dataset.id),
@@ -131,8 +139,36 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
     for (ordinal, unit) in all[first..].iter_mut().enumerate() {
         unit.ordinal = ordinal;
         unit.note = unit.window.filter(|_| unit.problem.is_none()).and_then(|window| overhang(header, window));
-        unit.cost_s = if unit.problem.is_some() { 0.0 } else { cost_s(job, index, header, unit.window) };
+        unit.cost_s = if unit.problem.is_some() { 0.0 } else { cost_s(job, index, header, unit) };
     }
+}
+
+/// The metrics of a dataset that take its trials together.
+fn of_trials(job: &Job, index: usize) -> impl Iterator<Item = &super::MetricStage> {
+    let on = move |stage: &&super::MetricStage| stage.inputs.iter().any(|(at, _)| *at == index);
+    job.metrics.iter().filter(on).filter(|stage| stage.metric.needs() == Needs::Trials)
+}
+
+/// Whether nothing but metrics that take all trials together looks at a dataset.
+fn alone(job: &Job, index: usize) -> bool {
+    let on = |inputs: &[(usize, super::Input)]| inputs.iter().any(|(at, _)| *at == index);
+    of_trials(job, index).next().is_some()
+        && job.metrics.iter().all(|stage| !on(&stage.inputs) || stage.metric.needs() == Needs::Trials)
+        && job.embeddings.iter().all(|stage| !stage.datasets.contains(&index))
+        && job.persistences.iter().all(|stage| !on(&stage.inputs))
+        && job.fidelity.as_ref().is_none_or(|stage| !stage.references.contains(&index) && !stage.candidates.contains(&index))
+}
+
+/// The unit of all trials together, where a metric asks for it: those that lie within the recording.
+fn together(job: &Job, index: usize, trials: &[Unit], table: &str) -> Option<Unit> {
+    of_trials(job, index).next()?;
+    let within: Vec<Span> = trials.iter().filter(|unit| unit.problem.is_none()).filter_map(|unit| unit.window).collect();
+    let problem = within.is_empty().then(|| Problem {
+        kind: "no-windows".into(),
+        message: format!("none of the {} trials of `{table}` lies within the recording", trials.len()),
+        skipped: false,
+    });
+    Some(Unit { trials: within, ..unit(&job.datasets[index], index, format!("{table}-together"), None, problem) })
 }
 
 /// Whole windows from `start`, none beyond `stop`; the first one anyway when not even that fits, so that it is reported.
@@ -190,9 +226,9 @@ fn around_problem(header: &Header, window: Span, instant: f64, table: &str, colu
 }
 
 /// Estimated CPU seconds of a unit: the sum over the stages that apply.
-fn cost_s(job: &Job, index: usize, header: &Header, window: Option<Span>) -> f64 {
+fn cost_s(job: &Job, index: usize, header: &Header, unit: &Unit) -> f64 {
     let dataset = &job.datasets[index];
-    let length_s = window.unwrap_or(header.span).length_s();
+    let length_s = unit.window.or(unit.trials.first().copied()).unwrap_or(header.span).length_s();
     let rate = match dataset.signal {
         SignalKind::Spikes => 1.0 / dataset.preparation.bin_s,
         _ => dataset.preparation.resample_hz.or(header.rate_hz).unwrap_or(0.0),
@@ -202,7 +238,13 @@ fn cost_s(job: &Job, index: usize, header: &Header, window: Option<Span>) -> f64
         SignalKind::Points | SignalKind::Distances => header.n_samples.unwrap_or(0),
         _ => (length_s * rate).max(0.0) as usize,
     };
-    let mut total = 1e-3 + 1e-8 * (n_channels * n_samples) as f64;
+    let mut total = 1e-3 + 1e-8 * (n_channels * n_samples * unit.trials.len().max(1)) as f64;
+    let metric = |stage: &super::MetricStage| {
+        stage.metric.cost_s(n_channels, n_samples) * f64::from(1 + stage.resampling.surrogates + stage.resampling.bootstrap)
+    };
+    if !unit.trials.is_empty() {
+        return total + of_trials(job, index).map(metric).sum::<f64>() * unit.trials.len() as f64;
+    }
     for stage in job.embeddings.iter().filter(|stage| stage.datasets.contains(&index)) {
         total += stage.embed.cost_s(n_channels, n_samples);
     }
@@ -212,7 +254,7 @@ fn cost_s(job: &Job, index: usize, header: &Header, window: Option<Span>) -> f64
         total += 2e-2 * (n / 300.0).powi(3) * 20f64.powi(stage.params.max_dim as i32 - 1) + 1e-8 * n * n_samples as f64;
     }
     for stage in job.metrics.iter().filter(|stage| stage.inputs.iter().any(|(at, _)| *at == index)) {
-        total += stage.metric.cost_s(n_channels, n_samples) * f64::from(1 + stage.resampling.surrogates + stage.resampling.bootstrap);
+        total += metric(stage);
     }
     total
 }
@@ -256,6 +298,7 @@ mod tests {
                 dataset: 0,
                 ordinal: at as usize,
                 window: None,
+                trials: Vec::new(),
                 cost_s: f64::from(at % 7),
                 note: None,
                 problem: None,

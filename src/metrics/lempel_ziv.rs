@@ -42,11 +42,7 @@ pub const KEYS: &[Key] = &[
         default: "\"n/log-n\"",
         help: "n/log-n: c log_k(n) / n; shuffle: c over the mean of permutations; phase: over that of phase-randomised channels; none",
     },
-    Key {
-        name: "scope",
-        default: "\"channel\"",
-        help: "channel: each; concatenate: all channels of t, then of t+1; sum: over channels",
-    },
+    Key { name: "scope", default: "\"channel\"", help: "channel: each; concatenate: all channels of t, then of t+1; sum: over channels" },
     Key { name: "draws", default: "50", help: "surrogates behind normalise = shuffle or phase" },
     Key { name: "order", default: "3", help: "samples of a rank pattern (binarise = ordinal), 2 to 7" },
     Key { name: "delay", default: "1", help: "samples between them" },
@@ -169,8 +165,7 @@ impl LempelZiv {
     fn concatenated(&self, series: &Series) -> Vec<u32> {
         if self.binarise == Binarise::None {
             // One alphabet for all channels.
-            let in_time: Vec<f64> =
-                (0..series.n_samples()).flat_map(|sample| series.iter().map(move |channel| channel[sample])).collect();
+            let in_time: Vec<f64> = (0..series.n_samples()).flat_map(|sample| series.iter().map(move |channel| channel[sample])).collect();
             return binarise::ranks(&in_time);
         }
         let channels: Vec<Vec<u32>> = series.iter().map(|channel| self.binarise.symbols(channel)).collect();
@@ -251,7 +246,9 @@ impl Metric for LempelZiv {
                 let phrases = counted.iter().map(|one| one.phrases).sum();
                 rows_of(None, Counted { value: self.total(&counted), phrases, null: None })
             }
-            Scope::Channel | Scope::Concatenate => texts.into_iter().zip(counted).flat_map(|(text, one)| rows_of(text.source, one)).collect(),
+            Scope::Channel | Scope::Concatenate => {
+                texts.into_iter().zip(counted).flat_map(|(text, one)| rows_of(text.source, one)).collect()
+            }
         };
         Output { rows, curves: Vec::new() }
     }

@@ -6,6 +6,8 @@ pub mod lempel_ziv;
 pub mod lz76;
 pub mod lz78;
 pub mod lzc;
+pub mod pci;
+pub mod pci_st;
 pub mod power_spectrum;
 pub mod resample;
 pub mod surrogate;
@@ -14,7 +16,7 @@ pub mod transfer_entropy;
 pub use resample::Resampling;
 
 use crate::data::{Curve, MetricRow, Series, Spikes};
-use crate::spec::Entry;
+use crate::spec::{Entry, Section};
 
 /// What a metric may look at: the unit's channels × time matrix (binned counts for spikes, or an embedding's coordinates as channels).
 pub struct Bench<'a> {
@@ -24,6 +26,26 @@ pub struct Bench<'a> {
     pub spikes: Option<&'a Spikes>,
     /// Seed of every random draw of this metric on this unit.
     pub seed: u64,
+}
+
+/// What a metric is computed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// The matrix of one unit.
+    Matrix,
+    /// All trials of a dataset with `window.around` together; the matrix where it has none.
+    Trials,
+    /// An embedding, and what it was made of.
+    Embedding,
+}
+
+/// What a metric may look at beside the matrix, where it [`Metric::needs`] it.
+#[derive(Default)]
+pub struct Beside<'a> {
+    /// The trials whose mean the matrix is, on a clock that is 0 at the event. Empty: there are none.
+    pub trials: &'a [Series],
+    /// What the embedding whose coordinates the matrix holds was made of; its samples begin with the embedding's points.
+    pub before: Option<&'a Series>,
 }
 
 /// What a metric hands back.
@@ -44,6 +66,18 @@ pub trait Metric: Send + Sync + std::fmt::Debug {
     fn evaluate_resampled(&self, _bench: &Bench<'_>, _resampling: &Resampling) -> Option<Output> {
         None
     }
+    /// What it is computed from.
+    fn needs(&self) -> Needs {
+        Needs::Matrix
+    }
+    /// Whether a point cloud (`signal = "points"`) will do: each point a sample, each coordinate a channel.
+    fn takes_points(&self) -> bool {
+        false
+    }
+    /// Computes it with what it [`needs`](Metric::needs) beside the matrix.
+    fn evaluate_beside(&self, bench: &Bench<'_>, _beside: &Beside<'_>) -> Output {
+        self.evaluate(bench)
+    }
     /// Whether the settings fit this matrix at all (its channels' names, length, rate): what no data of this shape could satisfy is
     /// a failed unit, not a table of nulls.
     ///
@@ -63,18 +97,11 @@ pub trait Metric: Send + Sync + std::fmt::Debug {
 }
 
 /// All metrics of this version.
-pub static METRICS: &[Entry<dyn Metric>] = &[
-    lz76::ENTRY,
-    lz78::ENTRY,
-    lzc::ENTRY,
-    transfer_entropy::ENTRY,
-    power_spectrum::ENTRY,
-];
+pub static METRICS: &[Entry<dyn Metric>] =
+    &[lz76::ENTRY, lz78::ENTRY, lzc::ENTRY, pci::ENTRY, pci_st::ENTRY, transfer_entropy::ENTRY, power_spectrum::ENTRY];
 
 /// Kinds that the contract names and this version does not have yet.
 pub const LATER: &[&str] = &[
-    "pci",
-    "pci-st",
     "total-correlation",
     "dual-total-correlation",
     "o-information",
@@ -87,6 +114,15 @@ pub const LATER: &[&str] = &[
     "metastability",
     "spike-statistics",
 ];
+
+/// Reports `surrogates` and `bootstrap` of a metric that has neither: its null is its own, or there is none.
+pub(crate) fn no_resampling(section: &Section<'_>) {
+    for key in ["surrogates", "bootstrap"] {
+        if section.integer(key, 0).is_some_and(|count| count > 0) {
+            section.error(section.span_of(key), format!("`{key}` is not defined for this metric"), "leave it out");
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,8 @@ use crate::data::{Content, Points, Series, Span, Spikes};
 use crate::embed::Embedded;
 use crate::homology::{Rips, landmarks, summary};
 use crate::job::plan::{Problem, Unit};
-use crate::job::{Dataset, Input, Job, PersistenceStage};
-use crate::metrics::{self, Bench};
+use crate::job::{Dataset, Input, Job, PersistenceStage, WindowRule};
+use crate::metrics::{self, Bench, Beside, Needs};
 use crate::read::Reader;
 use crate::{fidelity, run::preview, seed, signal};
 use std::cell::OnceCell;
@@ -27,12 +27,17 @@ pub fn compute(
     memory_bytes: u64,
 ) -> Result<Vec<(String, String, Part)>, Problem> {
     let dataset = &job.datasets[unit.dataset];
-    let content = read(dataset, unit, reader).and_then(|content| control(job, dataset, unit, content))?;
+    let trials = trials(job, dataset, unit, reader)?;
+    let content = match trials.first() {
+        Some(_) => Content::Series(mean(&trials)?),
+        None => read(dataset, unit, reader).and_then(|content| control(job, dataset, unit, content))?,
+    };
     let window = Window {
         job,
         dataset,
         unit,
         content: &content,
+        trials: &trials,
         memory_bytes,
         series: OnceCell::new(),
         embedded: job.embeddings.iter().map(|_| OnceCell::new()).collect(),
@@ -42,6 +47,47 @@ pub fn compute(
 
 fn problem(kind: &str, message: impl std::fmt::Display) -> Problem {
     Problem { kind: kind.to_owned(), message: message.to_string(), skipped: false }
+}
+
+/// The trials of a unit of all of them, each prepared like a unit of its own, on a clock that is 0 at the event.
+fn trials(job: &Job, dataset: &Dataset, unit: &Unit, reader: &mut dyn Reader) -> Result<Vec<Series>, Problem> {
+    let Some(WindowRule::Around { from_s, .. }) = dataset.window else { return Ok(Vec::new()) };
+    let each = unit.trials.iter().enumerate().map(|(at, &window)| {
+        let trial = Unit { id: format!("{}:{at}", unit.id), window: Some(window), trials: Vec::new(), ..unit.clone() };
+        let content = read(dataset, &trial, reader).and_then(|content| control(job, dataset, &trial, content))?;
+        let series = series_of(dataset, &content)?;
+        let (names, rate, measure) = (series.channels().to_vec(), series.rate_hz(), series.unit_of_measure());
+        Series::new(names, series.values().to_vec(), rate, from_s, measure).map_err(|error| problem("bad-value", error))
+    });
+    let all = each.collect::<Result<Vec<Series>, Problem>>()?;
+    match all.iter().find(|trial| trial.n_samples() != all[0].n_samples()) {
+        Some(other) => Err(problem("bad-value", format!("trials of {} and {} samples", all[0].n_samples(), other.n_samples()))),
+        None => Ok(all),
+    }
+}
+
+/// The mean of trials, sample by sample.
+fn mean(trials: &[Series]) -> Result<Series, Problem> {
+    let mut sum = vec![0.0; trials[0].values().len()];
+    for trial in trials {
+        sum.iter_mut().zip(trial.values()).for_each(|(sum, value)| *sum += value);
+    }
+    sum.iter_mut().for_each(|sum| *sum /= trials.len() as f64);
+    trials[0].with_values(sum).map_err(|error| problem("bad-value", error))
+}
+
+/// The channels × time matrix of a unit's content; of points, one sample each and a channel for every coordinate.
+fn series_of(dataset: &Dataset, content: &Content) -> Result<Series, Problem> {
+    match content {
+        Content::Spikes(spikes) => signal::bin::bin(spikes, dataset.preparation.bin_s).map_err(|error| problem("bin", error)),
+        Content::Series(series) => Ok(series.clone()),
+        Content::Points(points) => {
+            let channels = (0..points.dim()).map(|at| format!("x{at}")).collect();
+            let values = (0..points.dim()).flat_map(|at| points.iter().map(move |point| point[at])).collect();
+            Series::new(channels, values, 1.0, 0.0, "").map_err(|error| problem("bad-value", error))
+        }
+        Content::Distances(_) => Err(problem("bad-value", "distances have no channels")),
+    }
 }
 
 /// Reads the window and, for series, filters and resamples it. The filter sees a margin on both sides where the recording has one,
@@ -89,6 +135,8 @@ struct Window<'a> {
     dataset: &'a Dataset,
     unit: &'a Unit,
     content: &'a Content,
+    /// The trials whose mean the content is.
+    trials: &'a [Series],
     memory_bytes: u64,
     series: OnceCell<Result<Series, Problem>>,
     embedded: Vec<OnceCell<Result<Embedded, Problem>>>,
@@ -114,11 +162,7 @@ impl Window<'_> {
 
     /// The channels × time matrix.
     fn series(&self) -> Result<&Series, Problem> {
-        let make = || match self.content {
-            Content::Spikes(spikes) => signal::bin::bin(spikes, self.dataset.preparation.bin_s).map_err(|error| problem("bin", error)),
-            Content::Series(series) => Ok(series.clone()),
-            Content::Points(_) | Content::Distances(_) => Err(problem("bad-value", "points and distances have no channels")),
-        };
+        let make = || series_of(self.dataset, self.content);
         self.series.get_or_init(make).as_ref().map_err(Problem::clone)
     }
 
@@ -185,15 +229,19 @@ impl Window<'_> {
     fn metric(&self, at: usize) -> Result<Part, Problem> {
         let stage = &self.job.metrics[at];
         let seed = self.seed(&format!("metric:{}", stage.name));
-        let evaluate = |bench: &Bench<'_>| {
+        let evaluate = |bench: &Bench<'_>, before: Option<&Series>| {
             stage.metric.fits(bench.series).map_err(|reason| problem("metric", format!("metric `{}`: {reason}", stage.name)))?;
-            Ok(metrics::resample::evaluate(stage.metric.as_ref(), &stage.resampling, bench))
+            if stage.metric.needs() == Needs::Matrix {
+                return Ok(metrics::resample::evaluate(stage.metric.as_ref(), &stage.resampling, bench));
+            }
+            let bench = Bench { seed: stage.resampling.seed.unwrap_or(bench.seed), ..*bench };
+            Ok(stage.metric.evaluate_beside(&bench, &Beside { trials: self.trials, before }))
         };
         match self.input_of(&stage.inputs) {
-            Input::Signal => evaluate(&Bench { series: self.series()?, spikes: self.spikes(), seed }),
+            Input::Signal => evaluate(&Bench { series: self.series()?, spikes: self.spikes(), seed }, None),
             Input::Embedding(at) => {
                 let coordinates = coordinates(&self.embedded(at)?.points, self.series()?).map_err(|error| problem("bad-value", error))?;
-                evaluate(&Bench { series: &coordinates, spikes: None, seed })
+                evaluate(&Bench { series: &coordinates, spikes: None, seed }, Some(self.series()?))
             }
         }
         .map(Part::Metric)

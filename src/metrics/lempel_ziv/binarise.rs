@@ -185,7 +185,10 @@ mod tests {
     fn rank_patterns_number_the_orders() {
         // Orders of three: 012, 021, 102, 120 (middle, largest, smallest), 201, 210.
         let rule = Binarise::Ordinal { order: 3, delay: 1 };
-        let all: Vec<u32> = [[1., 2., 3.], [1., 3., 2.], [2., 1., 3.], [2., 3., 1.], [3., 1., 2.], [3., 2., 1.]].iter().flat_map(|three| rule.symbols(three)).collect();
+        let all: Vec<u32> = [[1., 2., 3.], [1., 3., 2.], [2., 1., 3.], [2., 3., 1.], [3., 1., 2.], [3., 2., 1.]]
+            .iter()
+            .flat_map(|three| rule.symbols(three))
+            .collect();
         assert_eq!(all, [0, 1, 2, 3, 4, 5]);
         assert_eq!(rule.symbols(&[5.0; 4]), [0, 0]);
         assert!(rule.symbols(&[1.0, 2.0]).is_empty());
