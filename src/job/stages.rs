@@ -219,7 +219,11 @@ pub fn metrics(root: &Section<'_>, datasets: &Datasets, embeddings: &[EmbeddingS
                 Vec::new()
             }
             Some(On::Embedding(_)) if metric.as_ref().is_some_and(|metric| metric.needs() == Needs::Trials) => {
-                section.error(section.span_of("on"), format!("`{}` is of the signal's trials, not of an embedding", entry.kind), "leave out `on`");
+                section.error(
+                    section.span_of("on"),
+                    format!("`{}` is of the signal's trials, not of an embedding", entry.kind),
+                    "leave out `on`",
+                );
                 Vec::new()
             }
             Some(On::Embedding(at)) => {

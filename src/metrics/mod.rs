@@ -2,15 +2,24 @@
 //!
 //! A metric is a pure function of what a [`Bench`] holds. It knows nothing of files, windows, tables or other units.
 
+pub mod dual_total_correlation;
+pub mod integration;
+pub mod intrinsic_dimension;
 pub mod lempel_ziv;
 pub mod lz76;
 pub mod lz78;
 pub mod lzc;
+pub mod neighbours;
+pub mod o_information;
 pub mod pci;
 pub mod pci_st;
+pub mod phi;
 pub mod power_spectrum;
+pub mod reconstruction_error;
 pub mod resample;
+pub mod s_information;
 pub mod surrogate;
+pub mod total_correlation;
 pub mod transfer_entropy;
 
 pub use resample::Resampling;
@@ -101,19 +110,8 @@ pub static METRICS: &[Entry<dyn Metric>] =
     &[lz76::ENTRY, lz78::ENTRY, lzc::ENTRY, pci::ENTRY, pci_st::ENTRY, transfer_entropy::ENTRY, power_spectrum::ENTRY];
 
 /// Kinds that the contract names and this version does not have yet.
-pub const LATER: &[&str] = &[
-    "total-correlation",
-    "dual-total-correlation",
-    "o-information",
-    "s-information",
-    "phi",
-    "intrinsic-dimension",
-    "reconstruction-error",
-    "avalanches",
-    "small-world",
-    "metastability",
-    "spike-statistics",
-];
+pub const LATER: &[&str] =
+    &["phi", "intrinsic-dimension", "reconstruction-error", "avalanches", "small-world", "metastability", "spike-statistics"];
 
 /// Reports `surrogates` and `bootstrap` of a metric that has neither: its null is its own, or there is none.
 pub(crate) fn no_resampling(section: &Section<'_>) {

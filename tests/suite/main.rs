@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: linking HDF5 and polars once is enough.
 
 mod cli;
+mod complexity;
 mod compare;
 mod faults;
 mod files;
