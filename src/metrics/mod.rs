@@ -106,12 +106,25 @@ pub trait Metric: Send + Sync + std::fmt::Debug {
 }
 
 /// All metrics of this version.
-pub static METRICS: &[Entry<dyn Metric>] =
-    &[lz76::ENTRY, lz78::ENTRY, lzc::ENTRY, pci::ENTRY, pci_st::ENTRY, transfer_entropy::ENTRY, power_spectrum::ENTRY];
+pub static METRICS: &[Entry<dyn Metric>] = &[
+    lz76::ENTRY,
+    lz78::ENTRY,
+    lzc::ENTRY,
+    pci::ENTRY,
+    pci_st::ENTRY,
+    transfer_entropy::ENTRY,
+    total_correlation::ENTRY,
+    dual_total_correlation::ENTRY,
+    o_information::ENTRY,
+    s_information::ENTRY,
+    phi::ENTRY,
+    intrinsic_dimension::ENTRY,
+    reconstruction_error::ENTRY,
+    power_spectrum::ENTRY,
+];
 
 /// Kinds that the contract names and this version does not have yet.
-pub const LATER: &[&str] =
-    &["phi", "intrinsic-dimension", "reconstruction-error", "avalanches", "small-world", "metastability", "spike-statistics"];
+pub const LATER: &[&str] = &["avalanches", "small-world", "metastability", "spike-statistics"];
 
 /// Reports `surrogates` and `bootstrap` of a metric that has neither: its null is its own, or there is none.
 pub(crate) fn no_resampling(section: &Section<'_>) {

@@ -19,7 +19,10 @@ fn data(name: &str) -> std::path::PathBuf {
 }
 
 fn value(rows: &[MetricRow], statistic: &str) -> f64 {
-    rows.iter().find(|row| row.statistic == statistic).and_then(|row| row.value.known()).unwrap_or_else(|| panic!("no {statistic} in {rows:?}"))
+    rows.iter()
+        .find(|row| row.statistic == statistic)
+        .and_then(|row| row.value.known())
+        .unwrap_or_else(|| panic!("no {statistic} in {rows:?}"))
 }
 
 #[test]
@@ -35,7 +38,7 @@ fn three_parsings_of_the_reference_texts() {
 }
 
 #[test]
-fn permutation_complexity_is_neurokits() {
+fn permutation_complexity_is_neurokits_and_antropys() {
     for case in cases("metrics/permutation_lz.json") {
         let signal = series(&[numbers(&case["values"])]);
         let keys = format!("binarise = \"ordinal\"\norder = {}\ndelay = {}", case["order"], case["delay"]);
@@ -74,7 +77,9 @@ fn pci_of_matrices_is_that_of_the_definition() {
 
 #[test]
 fn pci_of_a_real_response_is_pypcis() {
-    let (Some(file), Some(golden)) = (shared("data/metrics/pci_ss_tms62x293.npy"), shared("golden/metrics/pci_casali_tms.json")) else { return };
+    let (Some(file), Some(golden)) = (shared("data/metrics/pci_ss_tms62x293.npy"), shared("golden/metrics/pci_casali_tms.json")) else {
+        return;
+    };
     let bits: Array2<u8> = ndarray_npy::read_npy(file).unwrap();
     let (matrix, expected) = (bits.mapv(f64::from), &json(&golden)["expected"]);
     let rows = metric("pci", "ready = true", &channels(&matrix));
@@ -95,7 +100,10 @@ fn pci_st_is_that_of_the_definition_and_of_the_authors_code() {
         close(value(&found, "value"), &case["value"], 1e-9);
         close(value(&found, "components"), &case["components"], 0.0);
     }
-    let (Some(file), Some(golden)) = (shared("data/metrics/tms_evoked_62x1201.npy"), shared("golden/metrics/pcist_tms_default.json")) else { return };
+    let (Some(file), Some(golden)) = (shared("data/metrics/tms_evoked_62x1201.npy"), shared("golden/metrics/pcist_tms_default.json"))
+    else {
+        return;
+    };
     let all = matrix(&file);
     let names = (1..all.nrows()).map(|channel| channel.to_string()).collect();
     let values = all.rows().into_iter().skip(1).flat_map(|row| row.to_vec()).collect();

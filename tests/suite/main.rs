@@ -1,14 +1,15 @@
 //! The integration tests, in one binary: linking HDF5 and polars once is enough.
 
 mod cli;
-mod complexity;
 mod compare;
+mod complexity;
 mod faults;
 mod files;
 mod fixture;
 mod messages;
 mod metrics;
 mod nwb;
+mod papers;
 mod report;
 mod signals;
 mod topology;
