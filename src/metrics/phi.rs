@@ -83,7 +83,7 @@ impl Phi {
     }
 
     /// The value, and the cut that it is of.
-    fn value(&self, series: &Series) -> Result<(f64, Option<[Vec<usize>; 2]>), String> {
+    fn value(&self, series: &Series) -> Result<(f64, Option<partition::Cut>), String> {
         let (n, m) = (series.n_samples(), series.n_channels());
         if m < 2 {
             return Err("one channel has no parts: 2 or more are needed".into());

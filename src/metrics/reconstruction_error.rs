@@ -186,7 +186,7 @@ mod tests {
         Series::new(vec!["x".into(), "y".into()], values, 1.0, 0.0, "").unwrap()
     }
     fn run(keys: &str, before: &Series, after: &Series) -> Value {
-        let (metric, found) = with_section(keys, |section| Reconstruction::parse(section));
+        let (metric, found) = with_section(keys, Reconstruction::parse);
         assert!(found.is_empty(), "{found:?}");
         let beside = Beside { before: Some(before), ..Beside::default() };
         metric.unwrap().evaluate_beside(&Bench { series: after, spikes: None, seed: 1 }, &beside).rows.remove(0).value
@@ -222,7 +222,7 @@ mod tests {
         assert!(undefined("", &ring, &circle(30, 1.0)).contains("30 points"));
         let flat = ring.with_values(vec![1.0; 40]).unwrap();
         assert!(undefined("", &ring, &flat).contains("same"));
-        let (_, found) = with_section("neighbours = 3\nsurrogates = 5", |section| Reconstruction::parse(section));
+        let (_, found) = with_section("neighbours = 3\nsurrogates = 5", Reconstruction::parse);
         assert_eq!(found.len(), 2);
     }
 }

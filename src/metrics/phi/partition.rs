@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-type Cut = [Vec<usize>; 2];
+/// The two parts, each in order.
+pub type Cut = [Vec<usize>; 2];
 
 /// Tries every cut of `0..m`; the first of equals.
 pub fn exhaustive(m: usize, cost: impl Fn(&Cut) -> Result<f64, String> + Sync) -> Result<(f64, Cut), String> {
