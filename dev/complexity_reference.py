@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 from scipy import optimize, special, stats
+from scipy.spatial import distance
 
 
 def lz78(text):
@@ -132,6 +133,32 @@ def ksg_correlations(channels, k):
     total = ksg_total(channels, k)
     rest = sum(ksg_total(np.delete(channels, j, axis=0), k) for j in range(m)) if m > 2 else 0.0
     return total, (m - 1) * total - rest
+
+
+def correlation_dimension(points, k):
+    """As skdim's CorrInt with k1 = k, k2 = 2k; distances by scipy, so that pairs at the radius itself are told apart exactly."""
+    apart = distance.squareform(distance.pdist(points))
+    near = np.sort(apart, axis=1)
+    radii = [np.median(near[:, k]), np.median(near[:, 2 * k])]
+    pairs = [((apart < radius).sum() - len(points)) for radius in radii]
+    return np.log(pairs[1] / pairs[0]) / np.log(radii[1] / radii[0])
+
+
+def bottleneck(a, b):
+    """By assignments: the least distance at which all points find partners."""
+    n, m = len(a), len(b)
+    cost = np.zeros((n + m, n + m))
+    cost[:n, :m] = np.abs(a[:, None, :] - b[None, :, :]).max(axis=2)
+    cost[:n, m:] = ((a[:, 1] - a[:, 0]) / 2)[:, None]
+    cost[n:, :m] = ((b[:, 1] - b[:, 0]) / 2)[None, :]
+    reaches = np.unique(cost)
+    low, high = 0, len(reaches) - 1
+    while low < high:
+        middle = (low + high) // 2
+        far = (cost > reaches[middle]).astype(float)
+        rows, columns = optimize.linear_sum_assignment(far)
+        low, high = (low, middle) if far[rows, columns].sum() == 0 else (middle + 1, high)
+    return reaches[low]
 
 
 class Process:

@@ -186,15 +186,15 @@ impl Dimension {
     /// How many pairs are closer than each radius (ascending).
     fn pairs_within(&self, points: &[f64], dim: usize, radii: &[f64]) -> Vec<u64> {
         let n = points.len() / dim;
-        let squares: Vec<f64> = radii.iter().map(|radius| radius * radius).collect();
-        let largest = squares[squares.len() - 1];
+        let largest = radii[radii.len() - 1];
         let of = |from: usize| {
-            let mut counts = vec![0_u64; squares.len()];
+            let mut counts = vec![0_u64; radii.len()];
             let one = &points[from * dim..(from + 1) * dim];
             for other in points[((from + self.theiler + 1) * dim).min(points.len())..].chunks_exact(dim) {
-                let apart: f64 = one.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
+                // A radius may be a distance of the data, so squares, which round otherwise, would not do.
+                let apart = one.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
                 if apart < largest {
-                    counts[squares.partition_point(|&square| square <= apart)] += 1;
+                    counts[radii.partition_point(|&radius| radius <= apart)] += 1;
                 }
             }
             counts
@@ -203,7 +203,7 @@ impl Dimension {
             sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             sum
         };
-        let mut counts = (0..n).into_par_iter().map(of).reduce(|| vec![0; squares.len()], add);
+        let mut counts = (0..n).into_par_iter().map(of).reduce(|| vec![0; radii.len()], add);
         for at in 1..counts.len() {
             counts[at] += counts[at - 1];
         }

@@ -14,7 +14,7 @@ use super::pci::{covered, samples};
 use super::{Bench, Beside, Metric, Needs, Output, no_resampling};
 use crate::data::{MetricRow, Series, Value};
 use crate::spec::{Entry, Key, Section};
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -104,8 +104,7 @@ impl PciSt {
     /// The whole series projected on the singular vectors of the response that hold `max_variance` of it.
     fn components(&self, series: &Series, answer: &Range<usize>) -> Result<Vec<Vec<f64>>, String> {
         let response = DMatrix::from_fn(answer.len(), series.n_channels(), |t, channel| series.channel(channel)[answer.start + t]);
-        let svd = response.try_svd(false, true, f64::EPSILON, 10_000).ok_or("the singular vectors of the response did not converge")?;
-        let (Some(vectors), values) = (svd.v_t, svd.singular_values) else { return Err("the response has no singular vectors".into()) };
+        let (values, vectors) = singular(&response);
         let total: f64 = values.iter().map(|value| value * value).sum();
         if total == 0.0 {
             return Err("the response is 0 throughout".into());
@@ -119,7 +118,7 @@ impl PciSt {
         let project = |row: usize| {
             let mut out = vec![0.0; series.n_samples()];
             for (channel, values) in series.iter().enumerate() {
-                let weight = vectors[(row, channel)];
+                let weight = vectors[(channel, row)];
                 out.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
             }
             out
@@ -193,6 +192,24 @@ impl Metric for PciSt {
         let (c, n) = (n_channels as f64, n_samples as f64);
         1e-9 * c.min(n) * c * n + 1e-7 * n * n
     }
+}
+
+/// Singular values, the largest first, and right singular vectors as columns: the eigenvectors of the smaller product of the matrix with
+/// itself. (nalgebra's own decomposition mixes vectors whose values lie within a few per cent.)
+fn singular(matrix: &DMatrix<f64>) -> (Vec<f64>, DMatrix<f64>) {
+    let wide = matrix.nrows() < matrix.ncols();
+    let eigen = SymmetricEigen::new(if wide { matrix * matrix.transpose() } else { matrix.tr_mul(matrix) });
+    let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
+    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]).then(a.cmp(&b)));
+    let values = order.iter().map(|&at| eigen.eigenvalues[at].max(0.0).sqrt()).collect();
+    let columns: Vec<_> = order
+        .iter()
+        .map(|&at| {
+            let vector = eigen.eigenvectors.column(at).into_owned();
+            if wide { matrix.tr_mul(&vector).try_normalize(0.0).unwrap_or_else(|| DVector::zeros(matrix.ncols())) } else { vector }
+        })
+        .collect();
+    (values, DMatrix::from_columns(&columns))
 }
 
 fn shifted(part: &Range<usize>, by: usize) -> Range<usize> {
