@@ -225,3 +225,69 @@ fn mean_and_sd(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / n;
     (mean, (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::with_section;
+
+    const WINDOWS: [[f64; 2]; 2] = [[-1.0, 0.0], [0.0, 1.0]];
+
+    /// Trials of noise with, from 0 s on, `wave(source, t)` added.
+    fn trials(n: usize, n_sources: usize, seed: u64, wave: impl Fn(usize, f64) -> f64) -> Vec<Series> {
+        let names: Vec<String> = (0..n_sources).map(|at| format!("s{at}")).collect();
+        let one = |trial: usize| {
+            let mut rng = stream(seed, Purpose::Normalise, trial as u32, 0);
+            let mut value = |at: usize, t: f64| rng.sample::<f64, _>(rand_distr::StandardNormal) + if t >= 0.0 { wave(at, t) } else { 0.0 };
+            let values = (0..n_sources).flat_map(|at| (0..400).map(move |step| (at, f64::from(step) / 200.0 - 1.0)));
+            let values = values.map(|(at, t)| value(at, t)).collect();
+            Series::new(names.clone(), values, 200.0, -1.0, "").unwrap()
+        };
+        (0..n).map(one).collect()
+    }
+    fn columns(trials: &[Series], alpha: f64) -> Vec<Vec<bool>> {
+        let metric = Pci { windows: Some(WINDOWS), bootstraps: 1000, alpha };
+        metric.significant(&trials.iter().collect::<Vec<_>>(), WINDOWS, 1).unwrap()
+    }
+
+    #[test]
+    fn of_noise_alone_some_source_is_significant_about_as_often_as_alpha_says() {
+        let hits: usize =
+            (0..10).map(|seed| columns(&trials(20, 8, seed, |_, _| 0.0), 0.05)).flatten().filter(|column| column.contains(&true)).count();
+        // 2000 instants; the baseline's own mean and sd, of 200 samples, add a few per cent of their variance.
+        let share = hits as f64 / 2000.0;
+        assert!((0.03..0.08).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn a_wave_is_found_where_it_is_and_rows_are_sorted_by_activity() {
+        let found = columns(&trials(40, 4, 3, |at, t| if at % 2 == 1 && t < 0.1 * at as f64 { 3.0 } else { 0.0 }), 0.01);
+        let ones: Vec<usize> = (0..4).map(|row| found.iter().filter(|column| column[row]).count()).collect();
+        assert!(ones[0] <= ones[1] && ones[1] < 5, "{ones:?}");
+        assert!((20..25).contains(&ones[2]) && (60..65).contains(&ones[3]), "{ones:?}");
+        assert!(found[..20].iter().all(|column| column[2] && column[3]));
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_said_so() {
+        let metric = |keys: &str| with_section(keys, Pci::parse);
+        let ready = metric("ready = true").0.unwrap();
+        let series = |channels: &[&[f64]]| {
+            Series::new((0..channels.len()).map(|at| format!("c{at}")).collect(), channels.concat(), 1.0, 0.0, "").unwrap()
+        };
+        let reason = |metric: &Pci, series: &Series| match metric.evaluate(&Bench { series, spikes: None, seed: 1 }).rows.remove(0).value {
+            Value::Undefined(reason) => reason,
+            other => panic!("{other:?}"),
+        };
+        assert!(reason(&ready, &series(&[&[0.0, 1.0]])).contains("one source"));
+        assert!(reason(&ready, &series(&[&[0.0; 3], &[0.0; 3]])).contains("nothing is significant"));
+        assert!(reason(&ready, &series(&[&[1.0; 3], &[1.0; 3]])).contains("everything"));
+        assert!(ready.fits(&series(&[&[0.0, 0.5]])).unwrap_err().contains("0.5 at sample 1"));
+        let evoked = metric("baseline_s = [0.0, 3.0]\nresponse_s = [3.0, 6.0]").0.unwrap();
+        assert!(reason(&evoked, &series(&[&[1., 2., 1., 2., 3., 4.], &[7., 7., 7., 1., 2., 3.]])).contains("`c1` is constant"));
+        assert!(evoked.fits(&series(&[&[0.0; 3]])).unwrap_err().contains("reaches beyond the data"));
+        let found = |keys: &str| metric(keys).1.len();
+        assert_eq!((found(""), found("ready = true\nbaseline_s = [0.0, 1.0]")), (2, 1));
+        assert_eq!(found("ready = true\nbootstraps = 50"), 1);
+    }
+}
