@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn of_noise_alone_some_source_is_significant_about_as_often_as_alpha_says() {
         let hits: usize =
-            (0..10).map(|seed| columns(&trials(20, 8, seed, |_, _| 0.0), 0.05)).flatten().filter(|column| column.contains(&true)).count();
+            (0..10).flat_map(|seed| columns(&trials(20, 8, seed, |_, _| 0.0), 0.05)).filter(|column| column.contains(&true)).count();
         // 2000 instants; the baseline's own mean and sd, of 200 samples, add a few per cent of their variance.
         let share = hits as f64 / 2000.0;
         assert!((0.03..0.08).contains(&share), "{share}");
