@@ -1,12 +1,12 @@
 //! Computes one metric or embedding on `.npy` matrices (rows: time, columns: channels named `0`, `1`, …) and prints one line of
 //! JSON a file: what the scripts in `dev/` and `benches/` compare with other programs.
 //!
-//! `metric KIND 'key = value' FILE.npy…`; `embed:KIND` for an embedding. `REPEAT=n` computes each n times
+//! `metric KIND 'key = value' FILE.npy…`; `embed:KIND` for an embedding; of `reconstruction-error` the files come in pairs, before and after. `REPEAT=n` computes each n times
 //! (0: only reads the files) and prints the last, so that a script can tell the computing from the rest.
 
 use tcs_batch::data::Series;
 use tcs_batch::embed::EMBEDDINGS;
-use tcs_batch::metrics::{Bench, METRICS, Resampling, resample};
+use tcs_batch::metrics::{Bench, Beside, METRICS, Resampling, resample};
 use tcs_batch::spec::{Diagnostics, Entry, Section};
 use toml::de::DeTable;
 
@@ -18,6 +18,9 @@ fn main() -> Result<(), Failure> {
         return Err("usage: metric KIND 'key = value' FILE.npy…".into());
     };
     let repeat: usize = std::env::var("REPEAT").map_or(Ok(1), |text| text.parse())?;
+    if kind == "reconstruction-error" {
+        return reconstructions(keys, files);
+    }
     for file in files {
         let series = read(file)?;
         for turn in 1..=repeat {
@@ -26,6 +29,17 @@ fn main() -> Result<(), Failure> {
                 println!("{json}");
             }
         }
+    }
+    Ok(())
+}
+
+fn reconstructions(keys: &str, files: &[String]) -> Result<(), Failure> {
+    let (metric, _) = parsed(METRICS, "reconstruction-error", keys)?;
+    for pair in files.chunks_exact(2) {
+        let (before, after) = (read(&pair[0])?, read(&pair[1])?);
+        let beside = Beside { before: Some(&before), ..Beside::default() };
+        let rows = metric.evaluate_beside(&Bench { series: &after, spikes: None, seed: 1 }, &beside).rows;
+        println!("{}", serde_json::to_value(rows)?);
     }
     Ok(())
 }

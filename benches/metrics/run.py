@@ -62,6 +62,29 @@ rows.append(("TE, all 1560 pairs of 40 binary trains of 1e5", "pyinform", theirs
 four = rng.integers(0, 4, (100_000, 8))
 columns = [np.ascontiguousarray(four[:, column], dtype=np.int32) for column in range(8)]
 rows.append(("TE, all 56 pairs of 8 streams of 4 symbols, 1e5", "pyinform", theirs(lambda: all_pairs(four), 2), ours("transfer-entropy", "alphabet = 4", four)))
+if "PYPCI" in os.environ:
+    # pypci is no package: PYPCI names the folder of its pci.py (github.com/noreun/pypci); with bitarray 3 it silently counts 2.
+    import importlib.metadata
+    import json
+    import sys
+
+    assert importlib.metadata.version("bitarray") < "3", "pypci needs bitarray < 3"
+    sys.path.insert(0, os.environ["PYPCI"])
+    import pci
+
+    matrix = (rng.random((5124, 107)) < 0.15).astype(int)
+    for t in range(1, 107):
+        matrix[:, t] = np.where(rng.random(5124) < 0.8, matrix[:, t - 1], matrix[:, t])
+    matrix = matrix[np.argsort(matrix.sum(axis=1), kind="stable")]
+    start = time.process_time()
+    count = pci.lz_complexity_2D(matrix)
+    slow = time.process_time() - start
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "x.npy", matrix.T.astype(float))
+        rows_of = subprocess.run(["target/release/examples/metric", "pci", "ready = true", str(Path(folder) / "x.npy")], check=True, capture_output=True)
+        phrases = next(row["value"]["Known"] for row in json.loads(rows_of.stdout) if row["statistic"] == "phrases")
+    assert phrases == count, (phrases, count)
+    rows.append(("PCI, phrases of 5124 sources x 107 times", "pypci", slow, ours("pci", "ready = true", matrix.T, 10)))
 
 print("| what | peer | peer, CPU s | ours, CPU s | ratio |")
 print("| --- | --- | ---: | ---: | ---: |")

@@ -1,12 +1,14 @@
 //! Persistent homology. Knows nothing of recordings.
 //!
 //! [`Rips`] computes Vietoris-Rips diagrams of a point cloud or a distance matrix; [`landmarks`] thins a cloud with a stated
-//! error bound; [`summary`] turns diagrams into numbers and curves; [`bottleneck`] compares two diagrams.
+//! error bound; [`summary`] turns diagrams into numbers and curves; [`bottleneck`] and
+//! [`wasserstein`] compare two diagrams.
 
 pub mod bottleneck;
 pub mod landmarks;
 mod rips;
 pub mod summary;
+pub mod wasserstein;
 
 pub use landmarks::Landmarks;
 pub use rips::{Collapse, Layout, MAX_DIM, Rips, Threshold};

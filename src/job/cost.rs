@@ -1,16 +1,22 @@
 //! What a unit will ask for, from headers alone: time, so that shards and queues are balanced, and memory, so that what runs together
 //! fits.
 
-use super::{Dataset, Job};
+use super::plan::{Unit, of_trials};
+use super::{Dataset, Job, MetricStage};
 use crate::data::Span;
 use crate::read::{Header, SignalKind};
 
 /// What a worker holds before it reads anything, bytes.
 const IDLE_BYTES: u64 = 32 << 20;
 
-/// Channels and samples of a unit's matrix.
-fn shape(dataset: &Dataset, header: &Header, window: Option<Span>) -> (usize, usize) {
-    let length_s = window.unwrap_or(header.span).length_s();
+/// The window, or one trial of several.
+fn span(header: &Header, unit: &Unit) -> Span {
+    unit.window.or(unit.trials.first().copied()).unwrap_or(header.span)
+}
+
+/// Channels and samples of a unit's matrix; of one trial where it has several.
+fn shape(dataset: &Dataset, header: &Header, unit: &Unit) -> (usize, usize) {
+    let length_s = span(header, unit).length_s();
     let rate = match dataset.signal {
         SignalKind::Spikes => 1.0 / dataset.preparation.bin_s,
         _ => dataset.preparation.resample_hz.or(header.rate_hz).unwrap_or(0.0),
@@ -23,9 +29,16 @@ fn shape(dataset: &Dataset, header: &Header, window: Option<Span>) -> (usize, us
 }
 
 /// Estimated CPU seconds: the sum over the stages that apply.
-pub fn seconds(job: &Job, index: usize, header: &Header, window: Option<Span>) -> f64 {
-    let (n_channels, n_samples) = shape(&job.datasets[index], header, window);
-    let mut total = 1e-3 + 1e-8 * (n_channels * n_samples) as f64;
+pub fn seconds(job: &Job, index: usize, header: &Header, unit: &Unit) -> f64 {
+    let (n_channels, n_samples) = shape(&job.datasets[index], header, unit);
+    let trials = unit.trials.len();
+    let mut total = 1e-3 + 1e-8 * (n_channels * n_samples * trials.max(1)) as f64;
+    let metric = |stage: &MetricStage| {
+        stage.metric.cost_s(n_channels, n_samples) * f64::from(1 + stage.resampling.surrogates + stage.resampling.bootstrap)
+    };
+    if trials > 0 {
+        return total + of_trials(job, index).map(metric).sum::<f64>() * trials as f64;
+    }
     for stage in job.embeddings.iter().filter(|stage| stage.datasets.contains(&index)) {
         total += stage.embed.cost_s(n_channels, n_samples);
     }
@@ -35,22 +48,26 @@ pub fn seconds(job: &Job, index: usize, header: &Header, window: Option<Span>) -
         total += 2e-2 * (n / 300.0).powi(3) * 20f64.powi(stage.params.max_dim as i32 - 1) + 1e-8 * n * n_samples as f64;
     }
     for stage in job.metrics.iter().filter(|stage| stage.inputs.iter().any(|(at, _)| *at == index)) {
-        total += stage.metric.cost_s(n_channels, n_samples) * f64::from(1 + stage.resampling.surrogates + stage.resampling.bootstrap);
+        total += metric(stage);
     }
     total
 }
 
 /// Estimated peak memory of the worker, bytes: the window's matrix as read, as prepared and as a copy that a stage works on, and the
 /// largest complex.
-pub fn memory_bytes(job: &Job, index: usize, header: &Header, window: Option<Span>) -> u64 {
+pub fn memory_bytes(job: &Job, index: usize, header: &Header, unit: &Unit) -> u64 {
     let dataset = &job.datasets[index];
-    let (n_channels, n_samples) = shape(dataset, header, window);
+    let (n_channels, n_samples) = shape(dataset, header, unit);
     // The matrix as it is stored, where it is resampled afterwards.
     let as_read = match (dataset.signal, header.rate_hz) {
-        (SignalKind::Series, Some(rate)) => (window.unwrap_or(header.span).length_s() * rate).max(0.0) as usize,
+        (SignalKind::Series, Some(rate)) => (span(header, unit).length_s() * rate).max(0.0) as usize,
         _ => n_samples,
     };
     let matrix = 8 * n_channels as u64;
+    if !unit.trials.is_empty() {
+        return IDLE_BYTES
+            .saturating_add(matrix.saturating_mul(n_samples as u64).saturating_mul(unit.trials.len() as u64).saturating_mul(3));
+    }
     let values = matrix.saturating_mul(as_read as u64).saturating_add(matrix.saturating_mul(n_samples as u64).saturating_mul(3));
     let complexes = job.persistences.iter().filter(|stage| stage.inputs.iter().any(|(at, _)| *at == index)).map(|stage| {
         let n = n_samples.min(stage.params.max_points) as f64;

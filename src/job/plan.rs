@@ -2,6 +2,7 @@
 
 use super::{Dataset, Job, Origin, WindowRule, cost};
 use crate::data::Span;
+use crate::metrics::Needs;
 use crate::read::{Filter, Header, ReadError, Reader, SignalKind, simulate};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ const MAX_UNITS: usize = 10_000_000;
 /// One unit of work: one dataset × one window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unit {
-    /// Stable id: `DATASET/all`, `DATASET/START-STOP` (seconds, three decimals) or `DATASET/TABLE-ROW`.
+    /// Stable id: `DATASET/all`, `DATASET/START-STOP` (seconds, three decimals) or `DATASET/TABLE-ROW`, `DATASET/TABLE-together`.
     pub id: String,
     /// Index of its dataset.
     pub dataset: usize,
@@ -19,6 +20,8 @@ pub struct Unit {
     pub ordinal: usize,
     /// Its window; `None`: the whole recording, or no clock.
     pub window: Option<Span>,
+    /// The windows of all trials of the dataset, for the metrics that take them together; then `window` is `None`.
+    pub trials: Vec<Span>,
     /// Estimated CPU seconds.
     pub cost_s: f64,
     /// Estimated peak memory of its worker, bytes.
@@ -109,7 +112,8 @@ pub fn unopened(dataset: &Dataset, index: usize, problem: Problem) -> Unit {
 }
 
 fn unit(dataset: &Dataset, index: usize, name: String, window: Option<Span>, problem: Option<Problem>) -> Unit {
-    Unit { id: format!("{}/{name}", dataset.id), dataset: index, ordinal: 0, window, cost_s: 0.0, memory_bytes: 0, note: None, problem }
+    let id = format!("{}/{name}", dataset.id);
+    Unit { id, dataset: index, ordinal: 0, window, trials: Vec::new(), cost_s: 0.0, memory_bytes: 0, note: None, problem }
 }
 
 fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
@@ -140,10 +144,16 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
                 let short = table.rsplit('/').next().unwrap_or(table);
                 for (row, instant) in &instants {
                     let window = Span { start_s: instant + from_s, stop_s: instant + to_s };
-                    let problem = around_problem(header, window, *instant, table, column);
+                    let problem = around_problem(header, window, *instant, table, column)
+                        .or_else(|| excluded(header, dataset, Some(window)).filter(|_| !dataset.keep_invalid));
                     all.push(unit(dataset, index, format!("{short}-{row}"), instant.is_finite().then_some(window), problem));
                 }
+                all.extend(together(job, index, &all[first..], short));
+                if alone(job, index) {
+                    all.drain(first..all.len() - 1);
+                }
                 if instants.is_empty() {
+                    all.truncate(first);
                     let problem = Problem {
                         kind: "no-windows".into(),
                         message: format!("{}: table `{table}` has no rows", dataset.id),
@@ -157,13 +167,13 @@ fn units(job: &Job, index: usize, reader: &dyn Reader, all: &mut Vec<Unit>) {
     }
     for (ordinal, unit) in all[first..].iter_mut().enumerate() {
         unit.ordinal = ordinal;
-        if unit.problem.is_none() && !dataset.keep_invalid {
+        if unit.problem.is_none() && unit.trials.is_empty() && !dataset.keep_invalid {
             unit.problem = excluded(header, dataset, unit.window);
         }
         unit.note = unit.window.filter(|_| unit.problem.is_none()).and_then(|window| overhang(header, window));
         if unit.problem.is_none() {
-            unit.cost_s = cost::seconds(job, index, header, unit.window);
-            unit.memory_bytes = cost::memory_bytes(job, index, header, unit.window);
+            unit.cost_s = cost::seconds(job, index, header, unit);
+            unit.memory_bytes = cost::memory_bytes(job, index, header, unit);
         }
     }
 }
@@ -193,6 +203,34 @@ fn excluded(header: &Header, dataset: &Dataset, window: Option<Span>) -> Option<
         None => "lay windows, which leave such stretches out, or set `invalid_times = \"keep\"`",
     };
     Some(Problem { kind: "invalid-times".into(), message: format!("{what}; {remedy}"), skipped: window.is_some() })
+}
+
+/// The metrics of a dataset that take its trials together.
+pub(super) fn of_trials(job: &Job, index: usize) -> impl Iterator<Item = &super::MetricStage> {
+    let on = move |stage: &&super::MetricStage| stage.inputs.iter().any(|(at, _)| *at == index);
+    job.metrics.iter().filter(on).filter(|stage| stage.metric.needs() == Needs::Trials)
+}
+
+/// Whether nothing but metrics that take all trials together looks at a dataset.
+fn alone(job: &Job, index: usize) -> bool {
+    let on = |inputs: &[(usize, super::Input)]| inputs.iter().any(|(at, _)| *at == index);
+    of_trials(job, index).next().is_some()
+        && job.metrics.iter().all(|stage| !on(&stage.inputs) || stage.metric.needs() == Needs::Trials)
+        && job.embeddings.iter().all(|stage| !stage.datasets.contains(&index))
+        && job.persistences.iter().all(|stage| !on(&stage.inputs))
+        && job.fidelity.as_ref().is_none_or(|stage| !stage.references.contains(&index) && !stage.candidates.contains(&index))
+}
+
+/// The unit of all trials together, where a metric asks for it: those that lie within the recording.
+fn together(job: &Job, index: usize, trials: &[Unit], table: &str) -> Option<Unit> {
+    of_trials(job, index).next()?;
+    let within: Vec<Span> = trials.iter().filter(|unit| unit.problem.is_none()).filter_map(|unit| unit.window).collect();
+    let problem = within.is_empty().then(|| Problem {
+        kind: "no-windows".into(),
+        message: format!("none of the {} trials of `{table}` lies within the recording", trials.len()),
+        skipped: false,
+    });
+    Some(Unit { trials: within, ..unit(&job.datasets[index], index, format!("{table}-together"), None, problem) })
 }
 
 /// Whole windows from `start`, none beyond `stop`; the first one anyway when not even that fits, so that it is reported.
@@ -288,6 +326,7 @@ mod tests {
                 dataset: 0,
                 ordinal: at as usize,
                 window: None,
+                trials: Vec::new(),
                 cost_s: f64::from(at % 7),
                 memory_bytes: 0,
                 note: None,

@@ -7,7 +7,7 @@ use crate::fidelity::{self, TESTS};
 use crate::homology::Threshold;
 use crate::homology::summary::Summary;
 use crate::metrics::resample::Resampling;
-use crate::metrics::{self, METRICS};
+use crate::metrics::{self, METRICS, Needs};
 use crate::read::SignalKind;
 use crate::spec::{Entry, Section, suggest};
 use toml::de::DeValue;
@@ -207,7 +207,25 @@ pub fn metrics(root: &Section<'_>, datasets: &Datasets, embeddings: &[EmbeddingS
         let Some(entry) = look_up(&section, "kind", METRICS, metrics::LATER) else { continue };
         let name = section.string("name").unwrap_or_else(|| entry.kind.to_owned());
         unique_name(&section, &name, stages.iter().map(|stage| stage.name.as_str()));
+        let resampling = Resampling::parse(&section);
+        let metric = (entry.parse)(&section);
         let inputs = match on(&section, embeddings) {
+            Some(On::Default | On::Signal) if metric.as_ref().is_some_and(|metric| metric.needs() == Needs::Embedding) => {
+                section.error(
+                    section.span(),
+                    format!("`{}` compares an embedding with what it was made of", entry.kind),
+                    "add `on = \"NAME of an embedding\"`",
+                );
+                Vec::new()
+            }
+            Some(On::Embedding(_)) if metric.as_ref().is_some_and(|metric| metric.needs() == Needs::Trials) => {
+                section.error(
+                    section.span_of("on"),
+                    format!("`{}` is of the signal's trials, not of an embedding", entry.kind),
+                    "leave out `on`",
+                );
+                Vec::new()
+            }
             Some(On::Embedding(at)) => {
                 let fits = |index: usize| embeddings[at].datasets.contains(&index);
                 let what = format!("embedding `{}`", embeddings[at].name);
@@ -215,15 +233,12 @@ pub fn metrics(root: &Section<'_>, datasets: &Datasets, embeddings: &[EmbeddingS
             }
             Some(_) => {
                 let what = format!("metric `{}`", entry.kind);
-                applies_to(&section, datasets, &what, |index| has_matrix(datasets, index))
-                    .into_iter()
-                    .map(|index| (index, Input::Signal))
-                    .collect()
+                let points = metric.as_ref().is_some_and(|metric| metric.takes_points());
+                let fits = |index: usize| has_matrix(datasets, index) || points && datasets.all[index].signal == SignalKind::Points;
+                applies_to(&section, datasets, &what, fits).into_iter().map(|index| (index, Input::Signal)).collect()
             }
             None => Vec::new(),
         };
-        let resampling = Resampling::parse(&section);
-        let metric = (entry.parse)(&section);
         section.finish();
         if let Some(metric) = metric {
             stages.push(MetricStage { name, kind: entry.kind, metric, resampling, inputs });

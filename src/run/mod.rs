@@ -491,7 +491,17 @@ mod tests {
 
     /// An errand of no consequence that asks for `memory_bytes`.
     pub(super) fn errand(at: usize, memory_bytes: u64) -> Errand {
-        let unit = Unit { id: at.to_string(), dataset: 0, ordinal: at, window: None, cost_s: 0.0, memory_bytes, note: None, problem: None };
+        let unit = Unit {
+            id: at.to_string(),
+            dataset: 0,
+            ordinal: at,
+            window: None,
+            trials: Vec::new(),
+            cost_s: 0.0,
+            memory_bytes,
+            note: None,
+            problem: None,
+        };
         Errand { at, kept: blank(&unit, None), unit, wanted: Vec::new() }
     }
 }

@@ -6,7 +6,7 @@ use crate::embed::Embedded;
 use crate::fidelity::Profile;
 use crate::job::plan::{Problem, Unit};
 use crate::job::{Dataset, Input, Job, Origin};
-use crate::metrics::Output;
+use crate::metrics::{Metric, Needs, Output};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
@@ -74,6 +74,9 @@ pub fn wanted(job: &Job, unit: &Unit, identity: &str) -> Vec<Wanted> {
         let key = hash(&json!({ "base": base, "label": label, "part": decides }));
         all.push(Wanted { task, label, key });
     };
+    let together = !unit.trials.is_empty();
+    let of_trials =
+        |metric: &dyn Metric| metric.needs() == Needs::Trials && matches!(dataset.window, Some(crate::job::WindowRule::Around { .. }));
     if unit.ordinal == 0 {
         add(Task::Preview, "preview".into(), json!(PREVIEW_VERSION));
     }
@@ -81,16 +84,17 @@ pub fn wanted(job: &Job, unit: &Unit, identity: &str) -> Vec<Wanted> {
         Input::Signal => json!("signal"),
         Input::Embedding(at) => embedding(job, *at),
     };
-    for (at, stage) in job.embeddings.iter().enumerate().filter(|(_, stage)| stage.datasets.contains(&unit.dataset)) {
+    let embeddings = job.embeddings.iter().enumerate().filter(|_| !together);
+    for (at, stage) in embeddings.filter(|(_, stage)| stage.datasets.contains(&unit.dataset)) {
         add(Task::Embedding(at), format!("embedding:{}", stage.name), embedding(job, at));
     }
-    for (at, stage) in job.persistences.iter().enumerate() {
+    for (at, stage) in job.persistences.iter().enumerate().filter(|_| !together) {
         for (_, from) in stage.inputs.iter().filter(|(index, _)| *index == unit.dataset) {
             let decides = json!({ "params": stage.params, "on": input(from), "version": PERSISTENCE_VERSION });
             add(Task::Persistence(at), format!("persistence:{}", stage.name), decides);
         }
     }
-    for (at, stage) in job.metrics.iter().enumerate() {
+    for (at, stage) in job.metrics.iter().enumerate().filter(|(_, stage)| of_trials(stage.metric.as_ref()) == together) {
         for (_, from) in stage.inputs.iter().filter(|(index, _)| *index == unit.dataset) {
             let decides = json!({
                 "kind": stage.kind, "params": stage.metric.params(), "version": stage.metric.version(),
@@ -100,6 +104,7 @@ pub fn wanted(job: &Job, unit: &Unit, identity: &str) -> Vec<Wanted> {
         }
     }
     if let Some(fidelity) = &job.fidelity
+        && !together
         && (fidelity.references.contains(&unit.dataset) || fidelity.candidates.contains(&unit.dataset))
     {
         for (at, test) in fidelity.tests.iter().enumerate() {
@@ -124,9 +129,10 @@ fn base(job: &Job, dataset: &Dataset, unit: &Unit, identity: &str) -> String {
         Origin::Model { kind, model } => json!({ "model": kind, "params": model.params(), "version": model.version() }),
     };
     let window = unit.window.map(|span| [span.start_s.to_bits(), span.stop_s.to_bits()]);
+    let trials: Vec<[u64; 2]> = unit.trials.iter().map(|span| [span.start_s.to_bits(), span.stop_s.to_bits()]).collect();
     hash(&json!({
         "schema": crate::job::SCHEMA_VERSION, "read": READ_VERSION, "identity": identity, "origin": origin, "signal": dataset.signal,
-        "preparation": dataset.preparation, "windowed": dataset.window.is_some(), "window": window, "unit": unit.id, "seed": job.seed,
+        "preparation": dataset.preparation, "windowed": dataset.window.is_some(), "window": window, "unit": unit.id, "trials": trials, "seed": job.seed,
     }))
 }
 

@@ -6,8 +6,8 @@ use crate::data::{Content, Points, Series, Span, Spikes};
 use crate::embed::Embedded;
 use crate::homology::{Rips, landmarks, summary};
 use crate::job::plan::{Problem, Unit};
-use crate::job::{Dataset, Input, Job, PersistenceStage, Preparation};
-use crate::metrics::{self, Bench};
+use crate::job::{Dataset, Input, Job, PersistenceStage, Preparation, WindowRule};
+use crate::metrics::{self, Bench, Beside, Needs};
 use crate::read::Reader;
 use crate::{fidelity, run::preview, seed, signal};
 use std::cell::OnceCell;
@@ -29,23 +29,29 @@ pub fn compute(
     stages: &Stages,
 ) -> Result<Vec<(String, String, Part)>, Problem> {
     let dataset = &job.datasets[unit.dataset];
-    let load = || -> Result<(Content, Option<Series>), Problem> {
-        let content = read(dataset, unit, reader)
-            .map_err(|problem| left_out(dataset, problem))
-            .and_then(|content| control(job, dataset, unit, content))?;
-        let rates = rates(dataset, unit, reader, &content)?;
-        Ok((content, rates))
+    let everything = || -> Result<(Content, Option<Series>, Vec<Series>), Problem> {
+        let trials = trials(job, dataset, unit, reader)?;
+        match trials.first() {
+            Some(_) => Ok((Content::Series(mean(&trials)?), None, trials)),
+            None => load(job, dataset, unit, reader).map(|(content, rates)| (content, rates, trials)),
+        }
     };
-    let (content, rates) = stages.time("read", load)?;
+    let (content, rates, trials) = stages.time("read", everything)?;
+    // Trials are prepared one by one, so their mean is ready.
+    let series = match &content {
+        Content::Series(mean) if !trials.is_empty() => OnceCell::from(Ok(mean.clone())),
+        _ => OnceCell::new(),
+    };
     let window = Window {
         job,
         dataset,
         unit,
         content: &content,
         rates,
+        trials: &trials,
         memory_bytes,
         stages,
-        series: OnceCell::new(),
+        series,
         embedded: job.embeddings.iter().map(|_| OnceCell::new()).collect(),
     };
     Ok(wanted.iter().map(|part| (part.label.clone(), part.key.clone(), window.part(part).unwrap_or_else(Part::Failed))).collect())
@@ -60,6 +66,62 @@ fn left_out(dataset: &Dataset, problem: Problem) -> Problem {
 
 fn problem(kind: &str, message: impl std::fmt::Display) -> Problem {
     Problem { kind: kind.to_owned(), message: message.to_string(), skipped: false }
+}
+
+/// The trials of a unit of all of them, each prepared like a unit of its own, on a clock that is 0 at the event.
+fn trials(job: &Job, dataset: &Dataset, unit: &Unit, reader: &mut dyn Reader) -> Result<Vec<Series>, Problem> {
+    let Some(WindowRule::Around { from_s, .. }) = dataset.window else { return Ok(Vec::new()) };
+    let each = unit.trials.iter().enumerate().map(|(at, &window)| {
+        let trial = Unit { id: format!("{}:{at}", unit.id), window: Some(window), trials: Vec::new(), ..unit.clone() };
+        let (content, rates) = load(job, dataset, &trial, reader)?;
+        let series = prepared(dataset, &content, rates.as_ref())?;
+        let (names, rate, measure) = (series.channels().to_vec(), series.rate_hz(), series.unit_of_measure());
+        Series::new(names, series.values().to_vec(), rate, from_s, measure).map_err(|error| problem("bad-value", error))
+    });
+    let all = each.collect::<Result<Vec<Series>, Problem>>()?;
+    match all.iter().find(|trial| trial.n_samples() != all[0].n_samples()) {
+        Some(other) => Err(problem("bad-value", format!("trials of {} and {} samples", all[0].n_samples(), other.n_samples()))),
+        None => Ok(all),
+    }
+}
+
+/// The mean of trials, sample by sample.
+fn mean(trials: &[Series]) -> Result<Series, Problem> {
+    let mut sum = vec![0.0; trials[0].values().len()];
+    for trial in trials {
+        sum.iter_mut().zip(trial.values()).for_each(|(sum, value)| *sum += value);
+    }
+    sum.iter_mut().for_each(|sum| *sum /= trials.len() as f64);
+    trials[0].with_values(sum).map_err(|error| problem("bad-value", error))
+}
+
+/// Reads a window, and what is made of it before anything else.
+fn load(job: &Job, dataset: &Dataset, unit: &Unit, reader: &mut dyn Reader) -> Result<(Content, Option<Series>), Problem> {
+    let content = read(dataset, unit, reader)
+        .map_err(|problem| left_out(dataset, problem))
+        .and_then(|content| control(job, dataset, unit, content))?;
+    let rates = rates(dataset, unit, reader, &content)?;
+    Ok((content, rates))
+}
+
+/// The channels × time matrix of a unit, ready for the stages.
+fn prepared(dataset: &Dataset, content: &Content, rates: Option<&Series>) -> Result<Series, Problem> {
+    let series = rates.map_or_else(|| series_of(dataset, content), |rates| Ok(rates.clone()))?;
+    finish(&dataset.preparation, series)
+}
+
+/// The channels × time matrix of a unit's content; of points, one sample each and a channel for every coordinate.
+fn series_of(dataset: &Dataset, content: &Content) -> Result<Series, Problem> {
+    match content {
+        Content::Spikes(spikes) => signal::bin::bin(spikes, dataset.preparation.bin_s).map_err(|error| problem("bin", error)),
+        Content::Series(series) => Ok(series.clone()),
+        Content::Points(points) => {
+            let channels = (0..points.dim()).map(|at| format!("x{at}")).collect();
+            let values = (0..points.dim()).flat_map(|at| points.iter().map(move |point| point[at])).collect();
+            Series::new(channels, values, 1.0, 0.0, "").map_err(|error| problem("bad-value", error))
+        }
+        Content::Distances(_) => Err(problem("bad-value", "distances have no channels")),
+    }
 }
 
 /// Reads the window and, for series, filters and resamples it. The filter sees a margin on both sides where the recording has one,
@@ -171,6 +233,8 @@ struct Window<'a> {
     unit: &'a Unit,
     content: &'a Content,
     rates: Option<Series>,
+    /// The trials whose mean the content is.
+    trials: &'a [Series],
     memory_bytes: u64,
     stages: &'a Stages,
     series: OnceCell<Result<Series, Problem>>,
@@ -197,17 +261,8 @@ impl Window<'_> {
 
     /// The channels × time matrix.
     fn series(&self) -> Result<&Series, Problem> {
-        let preparation = &self.dataset.preparation;
-        let make = || match (&self.rates, self.content) {
-            (Some(rates), _) => Ok(rates.clone()),
-            (None, Content::Spikes(spikes)) => {
-                signal::bin::bin(spikes, self.dataset.preparation.bin_s).map_err(|error| problem("bin", error))
-            }
-            (None, Content::Series(series)) => Ok(series.clone()),
-            (None, Content::Points(_) | Content::Distances(_)) => Err(problem("bad-value", "points and distances have no channels")),
-        };
-        let prepared = || make().and_then(|series| finish(preparation, series));
-        self.series.get_or_init(|| self.stages.time("read", prepared)).as_ref().map_err(Problem::clone)
+        let make = || prepared(self.dataset, self.content, self.rates.as_ref());
+        self.series.get_or_init(|| self.stages.time("read", make)).as_ref().map_err(Problem::clone)
     }
 
     fn embedded(&self, at: usize) -> Result<&Embedded, Problem> {
@@ -273,15 +328,19 @@ impl Window<'_> {
     fn metric(&self, at: usize) -> Result<Part, Problem> {
         let stage = &self.job.metrics[at];
         let seed = self.seed(&format!("metric:{}", stage.name));
-        let evaluate = |bench: &Bench<'_>| {
+        let evaluate = |bench: &Bench<'_>, before: Option<&Series>| {
             stage.metric.fits(bench.series).map_err(|reason| problem("metric", format!("metric `{}`: {reason}", stage.name)))?;
-            Ok(metrics::resample::evaluate(stage.metric.as_ref(), &stage.resampling, bench))
+            if stage.metric.needs() == Needs::Matrix {
+                return Ok(metrics::resample::evaluate(stage.metric.as_ref(), &stage.resampling, bench));
+            }
+            let bench = Bench { seed: stage.resampling.seed.unwrap_or(bench.seed), ..*bench };
+            Ok(stage.metric.evaluate_beside(&bench, &Beside { trials: self.trials, before }))
         };
         match self.input_of(&stage.inputs) {
-            Input::Signal => evaluate(&Bench { series: self.series()?, spikes: self.spikes(), seed }),
+            Input::Signal => evaluate(&Bench { series: self.series()?, spikes: self.spikes(), seed }, None),
             Input::Embedding(at) => {
                 let coordinates = coordinates(&self.embedded(at)?.points, self.series()?).map_err(|error| problem("bad-value", error))?;
-                evaluate(&Bench { series: &coordinates, spikes: None, seed })
+                evaluate(&Bench { series: &coordinates, spikes: None, seed }, Some(self.series()?))
             }
         }
         .map(Part::Metric)

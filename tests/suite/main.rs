@@ -3,6 +3,7 @@
 mod bulk;
 mod cli;
 mod compare;
+mod complexity;
 mod datasets;
 mod faults;
 mod fetch;
@@ -13,6 +14,7 @@ mod layouts;
 mod messages;
 mod metrics;
 mod nwb;
+mod papers;
 mod report;
 mod server;
 mod signals;

@@ -59,10 +59,14 @@ value = 1.0
        |
     14 | kind = "lz67"
        |        ^^^^^^
-    error: DIR/job.toml:16:8: `kind = "pci"` is not available yet; available: lz76, transfer-entropy, power-spectrum
+    error: DIR/job.toml:15:1: `pci` needs `baseline_s`; add `baseline_s = [from, to]` in seconds from the event, or `ready = true` for a binary matrix
        |
-    16 | kind = "pci"
-       |        ^^^^^
+    15 | [[metric]]
+       | ^^^^^^^^^^
+    error: DIR/job.toml:15:1: `pci` needs `response_s`; add `response_s = [from, to]` in seconds from the event, or `ready = true` for a binary matrix
+       |
+    15 | [[metric]]
+       | ^^^^^^^^^^
     error: DIR/job.toml:17:1: [[expect]] needs `tolerance` or `relative` beside `value`
        |
     17 | [[expect]]

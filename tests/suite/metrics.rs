@@ -11,25 +11,25 @@ use tcs_batch::metrics::{Bench, METRICS, Resampling, resample};
 use tcs_batch::spec::{Diagnostics, Entry, Section};
 use toml::de::DeTable;
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn json(path: &Path) -> Json {
+pub fn json(path: &Path) -> Json {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn cases(path: &str) -> Vec<Json> {
+pub fn cases(path: &str) -> Vec<Json> {
     let cases = json(&root().join("tests/data").join(path))["cases"].as_array().unwrap().clone();
     assert!(!cases.is_empty());
     cases
 }
 
-fn numbers(value: &Json) -> Vec<f64> {
+pub fn numbers(value: &Json) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
 
-fn series(channels: &[Vec<f64>]) -> Series {
+pub fn series(channels: &[Vec<f64>]) -> Series {
     let names = (0..channels.len()).map(|channel| channel.to_string()).collect();
     Series::new(names, channels.concat(), 1.0, 0.0, "").unwrap()
 }
@@ -45,7 +45,7 @@ fn parsed<T: ?Sized>(registry: &[Entry<T>], kind: &str, keys: &str) -> (Box<T>, 
     (made.0.unwrap(), made.1)
 }
 
-fn metric(kind: &str, keys: &str, series: &Series) -> Vec<MetricRow> {
+pub fn metric(kind: &str, keys: &str, series: &Series) -> Vec<MetricRow> {
     let (metric, resampling) = parsed(METRICS, kind, keys);
     resample::evaluate(&*metric, &resampling, &Bench { series, spikes: None, seed: 1 }).rows
 }
@@ -54,22 +54,22 @@ fn embedding(kind: &str, keys: &str) -> Box<dyn Embed> {
     parsed(EMBEDDINGS, kind, keys).0
 }
 
-fn of(rows: &[MetricRow], statistic: &str, source: &str) -> f64 {
+pub fn of(rows: &[MetricRow], statistic: &str, source: &str) -> f64 {
     let same = |row: &&MetricRow| row.statistic == statistic && row.source.as_deref() == Some(source);
     rows.iter().find(same).and_then(|row| row.value.known()).unwrap_or_else(|| panic!("no {statistic} of {source} in {rows:?}"))
 }
 
-fn close(ours: f64, theirs: &Json, tolerance: f64) {
+pub fn close(ours: f64, theirs: &Json, tolerance: f64) {
     let theirs = theirs.as_f64().unwrap();
     assert!((ours - theirs).abs() <= tolerance, "{ours} against {theirs}");
 }
 
 /// A file of `../shared`, which a published checkout does not have.
-fn shared(path: &str) -> Option<PathBuf> {
+pub fn shared(path: &str) -> Option<PathBuf> {
     Some(root().join("../shared").join(path)).filter(|path| path.exists())
 }
 
-fn columns(path: &Path) -> Series {
+pub fn columns(path: &Path) -> Series {
     let text = std::fs::read_to_string(path).unwrap();
     let rows: Vec<Vec<f64>> = text.lines().map(|line| line.split(',').map(|cell| cell.trim().parse().unwrap()).collect()).collect();
     let channels: Vec<Vec<f64>> = (0..rows[0].len()).map(|column| rows.iter().map(|row| row[column]).collect()).collect();

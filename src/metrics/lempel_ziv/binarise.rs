@@ -1,5 +1,6 @@
 //! From a signal to the symbols that a complexity counts.
 
+use crate::spec::Section;
 use realfft::RealFftPlanner;
 
 /// How a channel becomes symbols.
@@ -11,18 +12,42 @@ pub enum Binarise {
     Mean,
     /// 1 where the amplitude envelope of the detrended channel is at or above its mean (M. Schartner et al. 2015, PLoS ONE 10).
     HilbertMean,
+    /// The order of `order` samples, `delay` apart, among themselves; equal samples in the order of time (C. Bandt & B. Pompe 2002,
+    /// Phys. Rev. Lett. 88; as a Lempel-Ziv alphabet: Y. Bai, Z. Liang & X. Li 2015, Biomed. Signal Process. Control 15).
+    Ordinal {
+        /// Samples of a pattern.
+        order: usize,
+        /// Samples from one to the next.
+        delay: usize,
+    },
     /// The values are symbols already.
     None,
 }
 
 impl Binarise {
     /// Names in the job file, the default first.
-    pub const NAMES: &'static [&'static str] = &["median", "mean", "hilbert-mean", "none"];
+    pub const NAMES: &'static [&'static str] = &["median", "mean", "hilbert-mean", "ordinal", "none"];
 
-    /// The rule of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::Median, Self::Mean, Self::HilbertMean, Self::None];
-        all.into_iter().zip(Self::NAMES).find(|(_, known)| **known == name).map(|(rule, _)| rule)
+    /// Pulls `binarise`, `order` and `delay`.
+    pub fn parse(section: &Section<'_>) -> Self {
+        let name = section.choice("binarise", Self::NAMES).unwrap_or("median");
+        let order = section.integer("order", 2).unwrap_or(3) as usize;
+        let delay = section.integer("delay", 1).unwrap_or(1) as usize;
+        if order > 7 {
+            section.error(section.span_of("order"), format!("`order` must be 7 or less, not {order}"), "");
+        }
+        for key in ["order", "delay"] {
+            if name != "ordinal" && section.raw(key).is_some() {
+                section.error(section.span_of(key), format!("`{key}` goes with `binarise = \"ordinal\"`"), "");
+            }
+        }
+        match name {
+            "mean" => Self::Mean,
+            "hilbert-mean" => Self::HilbertMean,
+            "ordinal" => Self::Ordinal { order, delay },
+            "none" => Self::None,
+            _ => Self::Median,
+        }
     }
 
     /// The name of this rule.
@@ -31,8 +56,19 @@ impl Binarise {
             Self::Median => "median",
             Self::Mean => "mean",
             Self::HilbertMean => "hilbert-mean",
+            Self::Ordinal { .. } => "ordinal",
             Self::None => "none",
         }
+    }
+
+    /// Order and delay of a rank pattern.
+    pub fn pattern(self) -> Option<[usize; 2]> {
+        if let Self::Ordinal { order, delay } = self { Some([order, delay]) } else { None }
+    }
+
+    /// The number of possible symbols, where the rule and not the data decides it.
+    pub fn alphabet(self) -> Option<usize> {
+        self.pattern().map(|[order, _]| (1..=order).product())
     }
 
     /// The symbols of one channel. Values that are all equal give equal symbols.
@@ -46,6 +82,7 @@ impl Binarise {
                 let mean = amplitude.iter().sum::<f64>() / amplitude.len() as f64;
                 amplitude.iter().map(|&value| u32::from(value >= mean)).collect()
             }
+            Self::Ordinal { order, delay } => patterns(channel, order, delay),
             Self::None => ranks(channel),
         }
     }
@@ -58,6 +95,19 @@ pub fn ranks(values: &[f64]) -> Vec<u32> {
     distinct.sort_by(f64::total_cmp);
     distinct.dedup();
     values.iter().map(|value| distinct.partition_point(|other| other < value) as u32).collect()
+}
+
+/// The Lehmer code of the order of each `order` samples, `delay` apart: `n - (order - 1) delay` symbols.
+fn patterns(channel: &[f64], order: usize, delay: usize) -> Vec<u32> {
+    let n = channel.len().saturating_sub((order - 1) * delay);
+    let code = |start: usize| {
+        let sample = |at: usize| channel[start + at * delay];
+        (0..order).fold(0, |code, at| {
+            let smaller = (at + 1..order).filter(|&later| sample(later) < sample(at)).count();
+            code * (order - at) as u32 + smaller as u32
+        })
+    };
+    (0..n).map(code).collect()
 }
 
 /// Half way between the two middle values where their number is even, as NumPy has it.
@@ -127,8 +177,23 @@ mod tests {
         for rule in [Binarise::Median, Binarise::Mean, Binarise::HilbertMean, Binarise::None] {
             assert!(rule.symbols(&[]).is_empty());
             assert!(rule.symbols(&[0.1; 7]).windows(2).all(|pair| pair[0] == pair[1]), "{rule:?}");
-            assert_eq!(Binarise::from_name(rule.name()), Some(rule));
+            assert!(Binarise::NAMES.contains(&rule.name()));
         }
+    }
+
+    #[test]
+    fn rank_patterns_number_the_orders() {
+        // Orders of three: 012, 021, 102, 120 (middle, largest, smallest), 201, 210.
+        let rule = Binarise::Ordinal { order: 3, delay: 1 };
+        let all: Vec<u32> = [[1., 2., 3.], [1., 3., 2.], [2., 1., 3.], [2., 3., 1.], [3., 1., 2.], [3., 2., 1.]]
+            .iter()
+            .flat_map(|three| rule.symbols(three))
+            .collect();
+        assert_eq!(all, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(rule.symbols(&[5.0; 4]), [0, 0]);
+        assert!(rule.symbols(&[1.0, 2.0]).is_empty());
+        assert_eq!(Binarise::Ordinal { order: 2, delay: 2 }.symbols(&[1.0, 9.0, 2.0, 3.0]), [0, 1]);
+        assert_eq!(rule.alphabet(), Some(6));
     }
 
     #[test]
