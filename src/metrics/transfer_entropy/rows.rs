@@ -1,0 +1,71 @@
+//! Rows of the table, from estimates.
+
+use super::scan::{Estimate, false_discovery_rates};
+use crate::data::{MetricRow, Value};
+
+/// Statistics that only surrogates give.
+const OF_NULL: [&str; 4] = ["effective", "null_mean", "null_sd", "effect_size"];
+
+type OfPair = (Option<[String; 2]>, Result<Estimate, String>);
+
+/// The rows of all pairs, in their order.
+pub fn of_pairs(estimates: Vec<OfPair>, lags: &[usize], surrogates: u32, unit_of_measure: &str) -> Vec<MetricRow> {
+    let p: Vec<f64> = estimates.iter().filter_map(|(_, estimate)| estimate.as_ref().ok()?.p).collect();
+    let mut q = if p.len() > 1 { false_discovery_rates(&p).into_iter() } else { Vec::new().into_iter() };
+    let mut rows = Vec::new();
+    for (names, estimate) in estimates {
+        let q = estimate.as_ref().ok().and_then(|estimate| estimate.p).and_then(|_| q.next());
+        rows.extend(of_pair(names, estimate, q, lags, surrogates, unit_of_measure));
+    }
+    rows
+}
+
+fn of_pair(
+    names: Option<[String; 2]>,
+    estimate: Result<Estimate, String>,
+    q: Option<f64>,
+    lags: &[usize],
+    surrogates: u32,
+    unit_of_measure: &str,
+) -> Vec<MetricRow> {
+    let [source, target] = names.map_or([None, None], |names| names.map(Some));
+    let row = |statistic: &str, value: Value, unit: &str| MetricRow {
+        source: source.clone(),
+        target: target.clone(),
+        ..MetricRow::new(statistic, value, unit)
+    };
+    let estimate = match estimate {
+        Ok(estimate) => estimate,
+        Err(reason) => {
+            let names = ["value"].into_iter().chain(OF_NULL.into_iter().filter(|_| surrogates > 0));
+            return names.map(|statistic| row(statistic, Value::Undefined(reason.clone()), unit_of_measure)).collect();
+        }
+    };
+    let mut first = row("value", Value::Known(estimate.value), unit_of_measure);
+    first.ci_low = estimate.interval.map(|ends| ends.0);
+    first.ci_high = estimate.interval.map(|ends| ends.1);
+    first.p_value = estimate.p;
+    first.surrogates = u32::try_from(estimate.null.len()).ok().filter(|&n| n > 0);
+    let mut rows = vec![first];
+    if surrogates > 0 {
+        let n = estimate.null.len() as f64;
+        let mean = estimate.null.iter().sum::<f64>() / n;
+        let sd = (estimate.null.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+        let effective = estimate.value - mean;
+        let numbers = [
+            Value::of(effective, "no surrogate has an estimate"),
+            Value::of(mean, "no surrogate has an estimate"),
+            Value::of(sd, "one surrogate has no standard deviation"),
+            Value::of(if sd > 0.0 { effective / sd } else { f64::NAN }, "the null does not vary"),
+        ];
+        let units = [unit_of_measure, unit_of_measure, unit_of_measure, "1"];
+        rows.extend(OF_NULL.into_iter().zip(numbers).zip(units).map(|((name, value), unit)| row(name, value, unit)));
+    }
+    rows.extend(q.map(|q| row("q_value", Value::Known(q), "1")));
+    if lags.len() > 1 {
+        rows.push(row("lag", Value::Known(estimate.lag as f64), "sample"));
+        let by_lag = lags.iter().zip(&estimate.by_lag);
+        rows.extend(by_lag.map(|(lag, &value)| row(&format!("value_lag_{lag}"), Value::Known(value), unit_of_measure)));
+    }
+    rows
+}
