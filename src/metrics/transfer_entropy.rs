@@ -9,6 +9,7 @@
 //! | `discrete` | plug-in over symbols (`discrete.rs`, `bits.rs`, `symbolic.rs`) | bit |
 //! | `gaussian` | two linear regressions: half of Granger's causality (`gaussian.rs`) | nat |
 //! | `ksg` | nearest neighbours (`ksg.rs`, `neighbours.rs`) | nat |
+//! | `spike-continuous` | nearest neighbours of spike histories in continuous time (`spikes.rs`) | nat/s |
 //!
 //! **Symbols.** A channel whose values are all integers in `0..alphabet` is taken as it is. Any other is cut into `alphabet` bins
 //! of equal width between its least and greatest value, channel by channel. With `alphabet = 2`, spike counts up to 1 are
@@ -35,6 +36,7 @@ mod ksg;
 mod neighbours;
 mod rows;
 mod scan;
+mod spikes;
 mod symbolic;
 mod tail;
 
@@ -46,6 +48,7 @@ use discrete::Histories;
 use gaussian::Test;
 use ksg::Ksg;
 use scan::{Draws, Estimator, scan};
+use spikes::SpikeTimes;
 use symbolic::{Bias, N_SHUFFLES, Symbolic};
 
 pub use keys::ENTRY_KEYS;
@@ -64,6 +67,7 @@ enum Kind {
     Discrete { alphabet: u32, bias: Bias },
     Gaussian { test: Test },
     Ksg { ksg: Ksg, preparation: Preparation },
+    Spikes { k: usize, noise: f64 },
 }
 
 impl Kind {
@@ -71,6 +75,7 @@ impl Kind {
         match self {
             Self::Discrete { .. } => "bit",
             Self::Gaussian { .. } | Self::Ksg { .. } => "nat",
+            Self::Spikes { .. } => "nat/s",
         }
     }
 }
@@ -129,6 +134,8 @@ impl Metric for TransferEntropy {
             }
             Kind::Gaussian { .. } => n * columns * columns * 5e-10,
             Kind::Ksg { .. } => n * (n + 2.0).log2() * columns * 1e-7,
+            // A spike in ten bins, say.
+            Kind::Spikes { .. } => n * (n + 2.0).log2() * columns * 4e-8,
         };
         (pairs * of_pair + n_channels as f64 * n * 1e-8) * lags
     }
@@ -148,6 +155,9 @@ impl TransferEntropy {
 
     /// Why a series is too short.
     fn too_short(&self, n_samples: usize) -> Option<String> {
+        if matches!(self.kind, Kind::Spikes { .. }) {
+            return None;
+        }
         let reach = self.reach();
         if n_samples.saturating_sub(reach) < 2 {
             let needed = reach.saturating_add(2);
@@ -155,7 +165,7 @@ impl TransferEntropy {
         }
         match &self.kind {
             Kind::Ksg { ksg, .. } => ksg.too_few(n_samples - reach),
-            Kind::Discrete { .. } | Kind::Gaussian { .. } => None,
+            Kind::Discrete { .. } | Kind::Gaussian { .. } | Kind::Spikes { .. } => None,
         }
     }
 
@@ -164,11 +174,13 @@ impl TransferEntropy {
         let place = |name: &String| series.channels().iter().position(|known| known == name);
         let conditions: Result<Vec<usize>, String> =
             self.condition.iter().map(|name| place(name).ok_or_else(|| unknown("condition", name, series))).collect();
-        let fault = self.too_short(series.n_samples()).or_else(|| conditions.clone().err());
+        let without_spikes = (matches!(self.kind, Kind::Spikes { .. }) && bench.spikes.is_none())
+            .then(|| "`estimator = \"spike-continuous\"` needs spike times: a dataset with `signal = \"spikes\"`, and no embedding".to_owned());
+        let fault = without_spikes.or_else(|| self.too_short(series.n_samples())).or_else(|| conditions.clone().err());
         let conditions = conditions.unwrap_or_default();
-        let estimator = fault.is_none().then(|| self.estimator(series, conditions.clone(), bench.seed));
+        let estimator = fault.is_none().then(|| self.estimator(bench, conditions.clone()));
         let constant: Vec<bool> = (0..series.n_channels()).map(|at| estimator.as_ref().is_some_and(|(_, constant)| constant[at])).collect();
-        let pairs = self.pairs_of(series, &conditions, &constant, fault.as_deref());
+        let pairs = self.pairs_of(bench, &conditions, &constant, fault.as_deref());
         let known: Vec<(usize, usize)> = pairs.iter().filter_map(|pair| pair.channels.clone().ok()).collect();
         let draws = Draws::new(bench.seed, resampling);
         let mut estimates = estimator.map_or_else(Vec::new, |(estimator, _)| scan(&*estimator, &self.lags, &known, &draws)).into_iter();
@@ -182,12 +194,13 @@ impl TransferEntropy {
     }
 
     /// The estimator, and which channels carry no information.
-    fn estimator(&self, series: &Series, conditions: Vec<usize>, seed: u64) -> (Box<dyn Estimator>, Vec<bool>) {
+    fn estimator<'a>(&self, bench: &Bench<'a>, conditions: Vec<usize>) -> (Box<dyn Estimator + 'a>, Vec<bool>) {
+        let series = bench.series;
         let (histories, first) = (self.histories, self.reach());
         let constant = |channel: &[f64]| channel.iter().all(|value| *value == channel[0]);
         let continuous = |method, channels| {
             let estimator = Continuous::new(channels, histories, conditions.clone(), first, method);
-            (Box::new(estimator) as Box<dyn Estimator>, series.iter().map(constant).collect())
+            (Box::new(estimator) as Box<dyn Estimator + 'a>, series.iter().map(constant).collect())
         };
         match &self.kind {
             Kind::Discrete { alphabet, bias } => {
@@ -196,12 +209,19 @@ impl TransferEntropy {
                 (Box::new(symbolic), constant)
             }
             Kind::Gaussian { test } => continuous(Method::Gaussian(*test), series.iter().map(<[f64]>::to_vec).collect()),
-            Kind::Ksg { ksg, preparation } => continuous(Method::Ksg(*ksg), preparation.apply(series, seed)),
+            Kind::Ksg { ksg, preparation } => continuous(Method::Ksg(*ksg), preparation.apply(series, bench.seed)),
+            Kind::Spikes { k, noise } => {
+                let none = vec![false; series.n_channels()];
+                match bench.spikes {
+                    Some(spikes) => (Box::new(SpikeTimes::new(spikes, histories, conditions, *k, *noise)), none),
+                    None => continuous(Method::Gaussian(Test::F), Vec::new()),
+                }
+            }
         }
     }
 
-    fn pairs_of(&self, series: &Series, conditions: &[usize], constant: &[bool], fault: Option<&str>) -> Vec<Pair> {
-        let names = series.channels();
+    fn pairs_of(&self, bench: &Bench<'_>, conditions: &[usize], constant: &[bool], fault: Option<&str>) -> Vec<Pair> {
+        let (series, names) = (bench.series, bench.series.channels());
         let checked = |source: usize, target: usize| -> Result<(usize, usize), String> {
             if let Some(reason) = fault {
                 return Err(reason.to_owned());
@@ -212,7 +232,11 @@ impl TransferEntropy {
             if let Some(&channel) = [source, target].iter().find(|at| conditions.contains(at)) {
                 return Err(format!("channel `{}` is also a condition", names[channel]));
             }
-            if series.channel(source) == series.channel(target) {
+            let same = match bench.spikes.filter(|_| matches!(self.kind, Kind::Spikes { .. })) {
+                Some(spikes) => spikes.trains()[source].times_s == spikes.trains()[target].times_s,
+                None => series.channel(source) == series.channel(target),
+            };
+            if same {
                 return Err(format!(
                     "channels `{}` and `{}` hold the same values: neither can add to the other",
                     names[source], names[target]
@@ -241,6 +265,9 @@ impl TransferEntropy {
 
     /// What is said once: observations of each pair, and ties of each channel where they matter.
     fn rows_of_all(&self, series: &Series) -> Vec<MetricRow> {
+        if matches!(self.kind, Kind::Spikes { .. }) {
+            return Vec::new();
+        }
         let n = series.n_samples().saturating_sub(self.reach());
         let mut rows = vec![MetricRow::new("observations", Value::Known(n as f64), "1")];
         if matches!(self.kind, Kind::Ksg { .. }) {

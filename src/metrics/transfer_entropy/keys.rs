@@ -15,7 +15,7 @@ pub const ENTRY_KEYS: &[Key] = &[
     Key {
         name: "estimator",
         default: "\"discrete\"",
-        help: "discrete: plug-in over symbols, in bits; gaussian: half of Granger's causality; ksg: nearest neighbours; both in nats",
+        help: "discrete: plug-in over symbols, in bits; gaussian: half of Granger's causality; ksg: nearest neighbours; both in nats; spike-continuous: spike times, nats a second",
     },
     Key { name: "target_history", default: "1", help: "members of the target's history" },
     Key { name: "source_history", default: "1", help: "members of the source's history" },
@@ -31,27 +31,37 @@ pub const ENTRY_KEYS: &[Key] = &[
     Key { name: "alphabet", default: "2", help: "discrete: symbols; equal-width bins of a channel whose values are not integers below it" },
     Key { name: "bias", default: "\"none\"", help: "discrete: none; miller-madow; shuffle: less the mean of 50 permutations" },
     Key { name: "test", default: "\"f\"", help: "gaussian: the p-value without surrogates: f, chi-squared" },
-    Key { name: "k", default: "4", help: "ksg: neighbours" },
+    Key { name: "k", default: "4", help: "ksg, spike-continuous: neighbours" },
     Key { name: "theiler", default: "0", help: "ksg: samples around an observation whose own are no neighbours" },
     Key { name: "algorithm", default: "1", help: "ksg: 1 or 2 of Kraskov et al." },
     Key { name: "normalise_input", default: "true", help: "ksg: brings each channel to mean 0 and standard deviation 1" },
-    Key { name: "noise", default: "0.0", help: "ksg: standard deviation of the noise that is added" },
+    Key { name: "noise", default: "0.0", help: "ksg: standard deviation of the noise that is added; spike-continuous: the same of every interval, in seconds" },
 ];
 
-const ESTIMATORS: &[&str] = &["discrete", "gaussian", "ksg"];
-const LATER_ESTIMATORS: &[&str] = &["spike-continuous"];
+const ESTIMATORS: &[&str] = &["discrete", "gaussian", "ksg", "spike-continuous"];
 const BIAS: &[&str] = &["none", "miller-madow", "shuffle"];
 const TESTS: &[&str] = &["f", "chi-squared"];
 /// More symbols than this are not symbols.
 const LARGEST_ALPHABET: u64 = 1 << 16;
-/// Keys of one estimator only.
-const OWN: &[(&str, &[&str])] =
-    &[("discrete", &["alphabet", "bias"]), ("gaussian", &["test"]), ("ksg", &["k", "theiler", "algorithm", "normalise_input", "noise"])];
+/// Keys of some estimators only.
+const OWN: &[(&str, &[&str])] = &[
+    ("alphabet", &["discrete"]),
+    ("bias", &["discrete"]),
+    ("test", &["gaussian"]),
+    ("k", &["ksg", "spike-continuous"]),
+    ("noise", &["ksg", "spike-continuous"]),
+    ("theiler", &["ksg"]),
+    ("algorithm", &["ksg"]),
+    ("normalise_input", &["ksg"]),
+    ("lag", &["discrete", "gaussian", "ksg"]),
+    ("target_delay", &["discrete", "gaussian", "ksg"]),
+    ("source_delay", &["discrete", "gaussian", "ksg"]),
+];
 
 impl TransferEntropy {
     pub(super) fn parse(section: &Section<'_>) -> Option<Self> {
         let before = section.diagnostics().len();
-        let estimator = section.choice_or_later("estimator", ESTIMATORS, LATER_ESTIMATORS).unwrap_or(ESTIMATORS[0]);
+        let estimator = section.choice("estimator", ESTIMATORS).unwrap_or(ESTIMATORS[0]);
         let count = |key, default| section.integer(key, 1).map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX));
         let histories = Histories {
             target: count("target_history", 1),
@@ -71,13 +81,13 @@ impl TransferEntropy {
         let kind = match estimator {
             "gaussian" => Kind::Gaussian { test },
             "ksg" => ksg,
+            "spike-continuous" => spikes(section, &ksg),
             _ => discrete,
         };
-        for (owner, keys) in OWN.iter().filter(|(owner, _)| *owner != estimator) {
-            for key in keys.iter().filter(|key| section.raw(key).is_some()) {
-                let hint = format!("leave it out, or write `estimator = \"{owner}\"`");
-                section.error(section.span_of(key), format!("`{key}` belongs to `estimator = \"{owner}\"`, not \"{estimator}\""), hint);
-            }
+        for &(key, owners) in OWN.iter().filter(|(key, owners)| !owners.contains(&estimator) && section.raw(key).is_some()) {
+            let owners = owners.iter().map(|owner| format!("\"{owner}\"")).collect::<Vec<_>>().join(" or ");
+            let hint = format!("leave it out, or write `estimator = {owners}`");
+            section.error(section.span_of(key), format!("`{key}` belongs to `estimator = {owners}`, not \"{estimator}\""), hint);
         }
         (section.diagnostics().len() == before).then_some(Self { kind, histories, lags, pairs, condition })
     }
@@ -108,6 +118,19 @@ fn ksg(section: &Section<'_>, k: usize) -> Kind {
     let normalise = section.boolean("normalise_input").unwrap_or(true);
     let noise = section.number_where("noise", "a finite number of 0 or more", |noise| noise.is_finite() && noise >= 0.0).unwrap_or(0.0);
     Kind::Ksg { ksg: Ksg { k, theiler, algorithm: if algorithm == 2 { 2 } else { 1 } }, preparation: Preparation { normalise, noise } }
+}
+
+/// Spikes have a null of their own.
+fn spikes(section: &Section<'_>, ksg: &Kind) -> Kind {
+    let null = section.raw("surrogate").and_then(|value| value.get_ref().as_str());
+    if let Some(null) = null.filter(|null| *null != "shuffle") {
+        let hint = "leave `surrogate` out: source histories are exchanged between times of similar target histories";
+        section.error(section.span_of("surrogate"), format!("`surrogate = \"{null}\"` is no null of `estimator = \"spike-continuous\"`"), hint);
+    }
+    match ksg {
+        Kind::Ksg { ksg, preparation } => Kind::Spikes { k: ksg.k, noise: preparation.noise },
+        other => other.clone(),
+    }
 }
 
 /// One lag, or a list of them.

@@ -177,6 +177,25 @@ impl Tree {
         total
     }
 
+    /// Tells `visit` the place and the distance of every point at most `radius` from `query`.
+    pub fn within(&self, query: &[f64], radius: f64, mut visit: impl FnMut(usize, f64)) {
+        let mut open = vec![0_u32];
+        let mut distances = [0.0_f64; LEAF];
+        while let Some(node) = open.pop() {
+            if self.gap(node, query) > radius {
+                continue;
+            }
+            let Node { start, stop, children } = self.nodes[node as usize];
+            if children > 0 {
+                open.extend([children + 1, children]);
+                continue;
+            }
+            let distances = self.distances(start as usize, stop as usize, query, &mut distances);
+            let near = distances.iter().zip(&self.places[start as usize..stop as usize]).filter(|(distance, _)| **distance <= radius);
+            near.for_each(|(&distance, &place)| visit(place as usize, distance));
+        }
+    }
+
     fn gap(&self, node: u32, query: &[f64]) -> f64 {
         let sides = &self.boxes[node as usize * self.dim..];
         sides.iter().zip(query).fold(0.0, |gap, (&(low, high), &at)| gap.max(low - at).max(at - high))
