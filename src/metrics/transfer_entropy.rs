@@ -174,8 +174,9 @@ impl TransferEntropy {
         let place = |name: &String| series.channels().iter().position(|known| known == name);
         let conditions: Result<Vec<usize>, String> =
             self.condition.iter().map(|name| place(name).ok_or_else(|| unknown("condition", name, series))).collect();
-        let without_spikes = (matches!(self.kind, Kind::Spikes { .. }) && bench.spikes.is_none())
-            .then(|| "`estimator = \"spike-continuous\"` needs spike times: a dataset with `signal = \"spikes\"`, and no embedding".to_owned());
+        let without_spikes = (matches!(self.kind, Kind::Spikes { .. }) && bench.spikes.is_none()).then(|| {
+            "`estimator = \"spike-continuous\"` needs spike times: a dataset with `signal = \"spikes\"`, and no embedding".to_owned()
+        });
         let fault = without_spikes.or_else(|| self.too_short(series.n_samples())).or_else(|| conditions.clone().err());
         let conditions = conditions.unwrap_or_default();
         let estimator = fault.is_none().then(|| self.estimator(bench, conditions.clone()));

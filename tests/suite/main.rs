@@ -11,3 +11,4 @@ mod nwb;
 mod report;
 mod signals;
 mod topology;
+mod transfer_entropy;

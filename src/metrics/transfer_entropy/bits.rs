@@ -5,15 +5,12 @@
 //! counts of every cell of the table follow by inclusion and exclusion. So the counts, and the sums over them in the same order,
 //! are those of `discrete.rs` to the last bit.
 //!
-//! Overlaps are a matrix product over bits: blocks of words that stay in the cache, and a tree of carry-save adders that counts
-//! sixteen words for one popcount (Harley and Seal; W. Muła, N. Kurz & D. Lemire, Comput. J. 61, 2018).
+//! Overlaps are a matrix product over bits, by blocks of words that stay in the cache.
 
 use super::discrete::{Histories, Tally};
 use rand::RngExt;
 use rand::rand_core::Rng;
 
-/// Words that are counted together; rows are padded with zeros to a multiple.
-const STRIDE: usize = 64;
 /// Words of a block: with the rows of a tile of sources it stays in the second-level cache.
 const BLOCK: usize = 512;
 /// Members of a side beyond which tables are cheaper than popcounts of all subsets.
@@ -34,11 +31,10 @@ pub struct Train {
 
 impl Train {
     /// Packs symbols that are 0 or 1.
-    pub fn new(bits: impl ExactSizeIterator<Item = bool>) -> Self {
+    pub fn new(mut bits: impl ExactSizeIterator<Item = bool>) -> Self {
         let n = bits.len();
-        let mut words = vec![0; padded(n)];
-        bits.enumerate().for_each(|(at, bit)| words[at / 64] |= u64::from(bit) << (at % 64));
-        Self { words, n }
+        let word = |_| bits.by_ref().take(64).enumerate().fold(0, |word, (at, bit)| word | u64::from(bit) << at);
+        Self { words: (0..n.div_ceil(64)).map(word).collect(), n }
     }
     /// One sample.
     pub fn bit(&self, at: usize) -> bool {
@@ -55,9 +51,9 @@ impl Train {
     /// `n` samples from `first` on.
     pub fn cut(&self, first: usize, n: usize) -> Self {
         let (skip, shift) = (first / 64, first % 64);
-        let mut words = vec![0; padded(n)];
+        let mut words = vec![0; n.div_ceil(64)];
         let at = |index: usize| self.words.get(index).copied().unwrap_or_default();
-        for (index, word) in words.iter_mut().enumerate().take(n.div_ceil(64)) {
+        for (index, word) in words.iter_mut().enumerate() {
             let low = at(skip + index);
             *word = if shift == 0 { low } else { low >> shift | at(skip + index + 1) << (64 - shift) };
         }
@@ -77,11 +73,11 @@ impl Train {
         let mut words = vec![0_u64; self.words.len()];
         let sixty_fourths = if n == 0 { 0 } else { (wanted as f64 / n as f64 * 64.0).round() as u32 };
         if sixty_fourths == 64 {
-            words[..n.div_ceil(64)].fill(u64::MAX);
+            words.fill(u64::MAX);
         } else if sixty_fourths > 0 {
             // Each binary digit of the rate, the lowest first: a 1 keeps what is set or a fair coin sets, a 0 keeps what both do.
             let digits: Vec<bool> = (sixty_fourths.trailing_zeros()..6).map(|digit| sixty_fourths >> digit & 1 == 1).collect();
-            for word in &mut words[..n.div_ceil(64)] {
+            for word in &mut words {
                 *word = digits.iter().fold(0, |word, &digit| if digit { word | rng.next_u64() } else { word & rng.next_u64() });
             }
         }
@@ -99,10 +95,6 @@ impl Train {
         }
         train
     }
-}
-
-fn padded(n: usize) -> usize {
-    n.div_ceil(64).div_ceil(STRIDE) * STRIDE
 }
 
 /// A source or a target: rows of all non-empty subsets of its members; row `s` is of the subset with the bits of `s + 1`.
@@ -226,54 +218,10 @@ fn overlaps(sources: &[&Rows], targets: &[&BitTarget], pairs: &[(usize, usize)])
             for source in source {
                 let source = &source.words[block.clone()];
                 for (target, count) in target.iter().zip(&mut counts) {
-                    *count += overlap(source, &target.words[block.clone()]);
+                    *count += tcs_popcount::overlap(source, &target.words[block.clone()]);
                 }
             }
         }
     }
     counts
-}
-
-/// Words side by side: what the compiler keeps in vector registers.
-type Lanes = [u64; 4];
-
-fn adder(a: Lanes, b: Lanes, c: Lanes) -> (Lanes, Lanes) {
-    let (mut carry, mut sum) = ([0; 4], [0; 4]);
-    for at in 0..4 {
-        let half = a[at] ^ b[at];
-        carry[at] = a[at] & b[at] | half & c[at];
-        sum[at] = half ^ c[at];
-    }
-    (carry, sum)
-}
-
-fn ones_of(lanes: Lanes) -> u64 {
-    lanes.iter().map(|lane| u64::from(lane.count_ones())).sum()
-}
-
-/// Bits that are set in both; lengths are equal multiples of [`STRIDE`].
-fn overlap(a: &[u64], b: &[u64]) -> u64 {
-    let zero = [0; 4];
-    let (mut ones, mut twos, mut fours, mut eights, mut total) = (zero, zero, zero, zero, 0);
-    for (a, b) in a.chunks_exact(STRIDE).zip(b.chunks_exact(STRIDE)) {
-        let both = |at: usize| -> Lanes { std::array::from_fn(|lane| a[4 * at + lane] & b[4 * at + lane]) };
-        let four = |ones: Lanes, twos: Lanes, at: usize| {
-            let (first, ones) = adder(ones, both(at), both(at + 1));
-            let (second, ones) = adder(ones, both(at + 2), both(at + 3));
-            let (fours, twos) = adder(twos, first, second);
-            (fours, twos, ones)
-        };
-        let (first, second, third, fourth);
-        (first, twos, ones) = four(ones, twos, 0);
-        (second, twos, ones) = four(ones, twos, 4);
-        let (eight, carried) = adder(fours, first, second);
-        (third, twos, ones) = four(ones, twos, 8);
-        (fourth, twos, ones) = four(ones, twos, 12);
-        let (other, carried) = adder(carried, third, fourth);
-        fours = carried;
-        let (sixteen, carried) = adder(eights, eight, other);
-        eights = carried;
-        total += 16 * ones_of(sixteen);
-    }
-    total + 8 * ones_of(eights) + 4 * ones_of(fours) + 2 * ones_of(twos) + ones_of(ones)
 }

@@ -57,6 +57,26 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+/// A sum in the order of NumPy's. Of quantised data many distances are equal, and after normalisation their rounding decides which
+/// count as nearer; only with the mean and the deviation that others have to the last digit do the estimates agree.
+fn pairwise_sum(values: &[f64]) -> f64 {
+    if values.len() < 8 {
+        return values.iter().fold(-0.0, |sum, value| sum + value);
+    }
+    if values.len() > 128 {
+        let half = values.len() / 2;
+        let (left, right) = values.split_at(half - half % 8);
+        return pairwise_sum(left) + pairwise_sum(right);
+    }
+    let mut sums = [0.0; 8];
+    sums.copy_from_slice(&values[..8]);
+    let chunks = values[8..].chunks_exact(8);
+    let rest = chunks.remainder();
+    chunks.for_each(|chunk| sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value));
+    let whole = ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    rest.iter().fold(whole, |sum, value| sum + value)
+}
+
 /// All channels, ready for one of the methods.
 pub struct Continuous {
     channels: Vec<Vec<f64>>,
@@ -80,8 +100,9 @@ impl Preparation {
     pub fn apply(&self, series: &Series, seed: u64) -> Vec<Vec<f64>> {
         let prepared = series.iter().enumerate().map(|(at, channel)| {
             let n = channel.len() as f64;
-            let centre = mean(channel);
-            let sd = (channel.iter().map(|value| (value - centre).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+            let centre = pairwise_sum(channel) / n;
+            let squares: Vec<f64> = channel.iter().map(|value| (value - centre) * (value - centre)).collect();
+            let sd = (pairwise_sum(&squares) / (n - 1.0)).sqrt();
             let mut values = channel.to_vec();
             if self.normalise && sd > 0.0 {
                 values.iter_mut().for_each(|value| *value = (*value - centre) / sd);

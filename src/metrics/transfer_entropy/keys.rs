@@ -35,7 +35,11 @@ pub const ENTRY_KEYS: &[Key] = &[
     Key { name: "theiler", default: "0", help: "ksg: samples around an observation whose own are no neighbours" },
     Key { name: "algorithm", default: "1", help: "ksg: 1 or 2 of Kraskov et al." },
     Key { name: "normalise_input", default: "true", help: "ksg: brings each channel to mean 0 and standard deviation 1" },
-    Key { name: "noise", default: "0.0", help: "ksg: standard deviation of the noise that is added; spike-continuous: the same of every interval, in seconds" },
+    Key {
+        name: "noise",
+        default: "0.0",
+        help: "ksg: standard deviation of the noise that is added; spike-continuous: the same of every interval, in seconds",
+    },
 ];
 
 const ESTIMATORS: &[&str] = &["discrete", "gaussian", "ksg", "spike-continuous"];
@@ -125,7 +129,11 @@ fn spikes(section: &Section<'_>, ksg: &Kind) -> Kind {
     let null = section.raw("surrogate").and_then(|value| value.get_ref().as_str());
     if let Some(null) = null.filter(|null| *null != "shuffle") {
         let hint = "leave `surrogate` out: source histories are exchanged between times of similar target histories";
-        section.error(section.span_of("surrogate"), format!("`surrogate = \"{null}\"` is no null of `estimator = \"spike-continuous\"`"), hint);
+        section.error(
+            section.span_of("surrogate"),
+            format!("`surrogate = \"{null}\"` is no null of `estimator = \"spike-continuous\"`"),
+            hint,
+        );
     }
     match ksg {
         Kind::Ksg { ksg, preparation } => Kind::Spikes { k: ksg.k, noise: preparation.noise },

@@ -101,7 +101,8 @@ impl Bundle<'_> {
     fn past_at_random(&self, noise: f64, rng: &mut impl Rng) -> Past {
         // Above the start, where the first history is complete.
         let length_s = self.stop_s - self.start_s;
-        let mut times: Vec<f64> = self.spikes.iter().map(|_| (self.stop_s - rng.random::<f64>() * length_s).max(self.start_s.next_up())).collect();
+        let mut times: Vec<f64> =
+            self.spikes.iter().map(|_| (self.stop_s - rng.random::<f64>() * length_s).max(self.start_s.next_up())).collect();
         times.sort_by(f64::total_cmp);
         self.past(&times, noise, rng)
     }

@@ -46,7 +46,12 @@ impl Symbolic {
     pub fn new(series: &Series, histories: Histories, alphabet: u32, bias: Bias, conditions: &[usize], first: usize) -> Self {
         let all: Vec<&[f64]> = series.iter().collect();
         let channels = if alphabet == 2 && bits::pays(&histories, conditions.len()) {
-            let train = |channel: &&[f64]| Train::new(discrete::symbols(channel, 2).into_iter().map(|symbol| symbol == 1));
+            let train = |channel: &&[f64]| {
+                if channel.iter().all(|&value| value == 0.0 || value == 1.0) {
+                    return Train::new(channel.iter().map(|&value| value == 1.0));
+                }
+                Train::new(discrete::symbols(channel, 2).into_iter().map(|symbol| symbol == 1))
+            };
             let trains: Vec<Train> = all.par_iter().map(train).collect();
             let given: Vec<&Train> = conditions.iter().map(|&at| &trains[at]).collect();
             let target = |train| BitTarget::new(Rows::target(train, &histories, first, &given));

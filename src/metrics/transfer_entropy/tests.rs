@@ -61,7 +61,10 @@ fn names_of_symbols_do_not_matter() {
 fn surrogates_tell_coupled_from_independent_for_every_kind() {
     for kind in SurrogateKind::NAMES {
         let rows = run(&format!("lag = 3\nsurrogates = 99\nsurrogate = \"{kind}\""), &copied(2000, 2));
-        assert_eq!(rows.iter().map(|row| row.statistic.as_str()).collect::<Vec<_>>()[..6], ["value", "effective", "null_mean", "null_sd", "effect_size", "q_value"]);
+        assert_eq!(
+            rows.iter().map(|row| row.statistic.as_str()).collect::<Vec<_>>()[..6],
+            ["value", "effective", "null_mean", "null_sd", "effect_size", "q_value"]
+        );
         assert_eq!((rows[0].p_value, rows[0].surrogates), (Some(0.01), Some(99)), "{kind}");
         let (value, effective, mean) = (number(&rows, "value", "a"), number(&rows, "effective", "a"), number(&rows, "null_mean", "a"));
         assert!((value - mean - effective).abs() < 1e-15);
