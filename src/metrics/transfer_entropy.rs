@@ -24,6 +24,9 @@
 //! **Several lags.** `value` is the greatest over the list, all of them on the same observations, and `lag` where it is. The null is
 //! the greatest of each surrogate, so that the choice is in the p-value.
 //!
+//! **Selection.** With `selection = "greedy"` the histories are chosen (`greedy.rs`): a pair has a `value` where past values of the
+//! source say something that those of the target and of all other chosen sources do not.
+//!
 //! **Interval.** The bootstrap resamples blocks of observations, histories and all (H. Künsch's blocks of blocks, 1989), so that no
 //! transition is made up. A resample holds fewer distinct cells than the data: the plug-in's bias is in it twice.
 
@@ -31,6 +34,7 @@ mod bits;
 mod continuous;
 mod discrete;
 mod gaussian;
+mod greedy;
 mod keys;
 mod ksg;
 mod neighbours;
@@ -46,7 +50,9 @@ use crate::spec::Entry;
 use continuous::{Continuous, Method, Preparation};
 use discrete::Histories;
 use gaussian::Test;
+use greedy::Greedy;
 use ksg::Ksg;
+use rayon::prelude::*;
 use scan::{Draws, Estimator, scan};
 use spikes::SpikeTimes;
 use symbolic::{Bias, N_SHUFFLES, Symbolic};
@@ -90,6 +96,8 @@ pub struct TransferEntropy {
     /// `None`: all.
     pairs: Option<Vec<[String; 2]>>,
     condition: Vec<String>,
+    /// Histories are chosen from the past of all channels.
+    greedy: Option<Greedy>,
 }
 
 impl Metric for TransferEntropy {
@@ -103,7 +111,7 @@ impl Metric for TransferEntropy {
         self.too_short(series.n_samples()).map_or(Ok(()), |reason| Err(format!("{reason}; take longer windows or smaller bins")))
     }
     fn statistics(&self) -> &'static [&'static str] {
-        &["value", "effective", "null_mean", "null_sd", "effect_size", "q_value", "lag", "observations", "ties"]
+        &["value", "effective", "null_mean", "null_sd", "effect_size", "q_value", "lag", "omnibus", "observations", "ties", "flag"]
     }
     fn evaluate(&self, bench: &Bench<'_>) -> Output {
         self.run(bench, &Resampling::NONE)
@@ -116,7 +124,7 @@ impl Metric for TransferEntropy {
         serde_json::json!({
             "kind": "transfer-entropy", "estimator": format!("{:?}", self.kind),
             "target_history": target, "source_history": source, "target_delay": target_delay, "source_delay": source_delay,
-            "lag": self.lags, "pairs": self.pairs, "condition": self.condition,
+            "lag": self.lags, "pairs": self.pairs, "condition": self.condition, "greedy": format!("{:?}", self.greedy),
         })
     }
     fn version(&self) -> u32 {
@@ -137,7 +145,9 @@ impl Metric for TransferEntropy {
             // A spike in ten bins, say.
             Kind::Spikes { .. } => n * (n + 2.0).log2() * columns * 4e-8,
         };
-        (pairs * of_pair + n_channels as f64 * n * 1e-8) * lags
+        // A test of every candidate a variable that is chosen; a few are.
+        let candidates = self.greedy.map_or(1.0, |greedy| 4.0 * greedy.max_lag as f64);
+        (pairs * of_pair * candidates + n_channels as f64 * n * 1e-8) * lags
     }
 }
 
@@ -150,6 +160,9 @@ struct Pair {
 impl TransferEntropy {
     /// Samples before the first with all histories at every lag.
     fn reach(&self) -> usize {
+        if let Some(greedy) = self.greedy {
+            return greedy.max_lag;
+        }
         self.lags.iter().map(|&lag| self.histories.reach(lag)).max().unwrap_or(1)
     }
 
@@ -184,6 +197,11 @@ impl TransferEntropy {
         let pairs = self.pairs_of(bench, &conditions, &constant, fault.as_deref());
         let known: Vec<(usize, usize)> = pairs.iter().filter_map(|pair| pair.channels.clone().ok()).collect();
         let draws = Draws::new(bench.seed, resampling);
+        if let (Some(greedy), None) = (self.greedy, &fault) {
+            let mut rows = self.greedy_rows(greedy, bench, &pairs, &draws);
+            rows.extend(self.rows_of_all(series));
+            return Output { rows, curves: Vec::new() };
+        }
         let mut estimates = estimator.map_or_else(Vec::new, |(estimator, _)| scan(&*estimator, &self.lags, &known, &draws)).into_iter();
         let estimates = pairs.into_iter().map(|pair| {
             let estimate = pair.channels.and_then(|_| estimates.next().unwrap_or_else(|| Err("no estimate was made".to_owned())));
@@ -219,6 +237,23 @@ impl TransferEntropy {
                 }
             }
         }
+    }
+
+    fn greedy_rows(&self, greedy: Greedy, bench: &Bench<'_>, pairs: &[Pair], draws: &Draws) -> Vec<MetricRow> {
+        let (method, channels) = match &self.kind {
+            Kind::Ksg { ksg, preparation } => (Method::Ksg(*ksg), preparation.apply(bench.series, bench.seed)),
+            _ => (Method::Gaussian(Test::F), bench.series.iter().map(<[f64]>::to_vec).collect()),
+        };
+        let data = Continuous::new(channels, self.histories, Vec::new(), greedy.max_lag, method);
+        let mut targets: Vec<(usize, Vec<usize>)> = Vec::new();
+        for (source, target) in pairs.iter().filter_map(|pair| pair.channels.clone().ok()) {
+            match targets.iter_mut().find(|known| known.0 == target) {
+                Some(known) => known.1.push(source),
+                None => targets.push((target, vec![source])),
+            }
+        }
+        let found: Vec<_> = targets.par_iter().map(|(target, sources)| (*target, greedy.search(&data, *target, sources, draws))).collect();
+        rows::of_choices(pairs.iter().map(|pair| (&pair.names, &pair.channels)), &found, bench.series.channels(), draws.surrogates)
     }
 
     fn pairs_of(&self, bench: &Bench<'_>, conditions: &[usize], constant: &[bool], fault: Option<&str>) -> Vec<Pair> {
@@ -271,6 +306,7 @@ impl TransferEntropy {
         }
         let n = series.n_samples().saturating_sub(self.reach());
         let mut rows = vec![MetricRow::new("observations", Value::Known(n as f64), "1")];
+        rows.extend(self.shortage(n).map(|reason| MetricRow::new("flag", Value::Undefined(reason), "1")));
         if matches!(self.kind, Kind::Ksg { .. }) {
             let ties = series.iter().zip(series.channels());
             rows.extend(
@@ -278,6 +314,24 @@ impl TransferEntropy {
             );
         }
         rows
+    }
+}
+
+/// Observations a cell of the table, or a dimension, below which an estimate is mostly bias.
+const ENOUGH: f64 = 5.0;
+
+impl TransferEntropy {
+    /// What makes estimates from `n` observations doubtful, though they can be computed.
+    fn shortage(&self, n: usize) -> Option<String> {
+        let members = (1 + self.histories.target + self.histories.source + self.condition.len()) as f64;
+        let (cells, what) = match &self.kind {
+            Kind::Discrete { alphabet, .. } => (f64::from(*alphabet).powf(members), "cells"),
+            Kind::Gaussian { .. } | Kind::Ksg { .. } if self.greedy.is_none() => (4.0 * members, "dimensions"),
+            _ => return None,
+        };
+        let (least, short) = (ENOUGH * cells, n > 1 && (n as f64) < ENOUGH * cells);
+        let cells = if what == "cells" { cells } else { members };
+        short.then(|| format!("short series: {n} observations for {cells} {what} (take {least} or more)"))
     }
 }
 

@@ -109,7 +109,7 @@ fn nearest_neighbours_of_quantised_heart_and_breath_are_jidts_and_their_ties_are
         close(value(&rows, "0->1"), &pairs["h->b"], 1e-9);
         close(value(&rows, "1->0"), &pairs["b->h"], 1e-9);
         let ties = rows.iter().find(|row| row.statistic == "ties").unwrap().value.known().unwrap();
-        assert!(ties > 600.0, "the heart rate is quantised: {ties}");
+        assert!(ties > 500.0, "the heart rate is quantised: {ties}");
     }
     // Noise is seeded, and moves quantised data in the second decimal: 0.0646 ± 0.0003 in ten runs of JIDT, against 0.0721 or 0.0741.
     let noisy = |seed: u8| value(&run(&format!("estimator = \"ksg\"\nnoise = 1e-8\nseed = {seed}"), &data, None), "1->0");
@@ -306,4 +306,75 @@ fn spikes_that_are_rounded_too_few_or_absent_are_said_so() {
     assert!(reason([a.clone(), a.clone()], "").contains("hold the same values"));
     let rows = run("estimator = \"spike-continuous\"", &series(&[vec![1.0, 0.0], vec![0.0, 1.0]]), None);
     assert!(format!("{:?}", rows[0].value).contains("needs spike times"));
+}
+
+/// Five channels: 0 drives 1 at lag 2 and 2 at lag 1, 1 drives 3 at lag 1; 4 is alone. Pairwise, 0 → 3 and 1 → 2 are seen too.
+fn network(n: usize) -> Series {
+    let mut draws = Draws(31);
+    let mut x = vec![[0.0; 5]; n];
+    for t in 2..n {
+        let mut noise = || draws.normal();
+        x[t] = [
+            0.4 * x[t - 1][0] + noise(),
+            0.4 * x[t - 1][1] + 0.6 * x[t - 2][0] + noise(),
+            0.4 * x[t - 1][2] + 0.6 * x[t - 1][0] + noise(),
+            0.4 * x[t - 1][3] + 0.6 * x[t - 1][1] + noise(),
+            0.4 * x[t - 1][4] + noise(),
+        ];
+    }
+    let channels: Vec<Vec<f64>> = (0..5).map(|channel| x.iter().map(|row| row[channel]).collect()).collect();
+    series(&channels)
+}
+
+#[test]
+fn a_greedy_search_finds_the_links_of_a_network_at_their_lags_and_no_indirect_ones() {
+    let data = network(1500);
+    let keys = "estimator = \"gaussian\"\nselection = \"greedy\"\nmax_lag = 4\nalpha = 0.01\nsurrogates = 199";
+    let rows = run(keys, &data, None);
+    let links: Vec<(String, String)> = rows
+        .iter()
+        .filter(|row| row.statistic == "value" && row.value.known().is_some())
+        .map(|row| (row.source.clone().unwrap(), row.target.clone().unwrap()))
+        .collect();
+    let expected = [("0", "1"), ("0", "2"), ("1", "3")].map(|(source, target)| (source.to_owned(), target.to_owned()));
+    assert_eq!(links, expected);
+    for (pair, lag) in [("0->1", 2.0), ("0->2", 1.0), ("1->3", 1.0)] {
+        assert_eq!(row(&rows, "lag", pair).value.known(), Some(lag));
+        // ½ ln(1 + 0.36 var(x0 | rest)): innovations of 1 give 0.154, and 0 has memory beside.
+        assert!((0.13..0.25).contains(&value(&rows, pair)), "{}", value(&rows, pair));
+        assert_eq!(row(&rows, "value", pair).p_value, Some(0.005));
+    }
+    let omnibus: Vec<&MetricRow> = rows.iter().filter(|row| row.statistic == "omnibus").collect();
+    assert_eq!(omnibus.iter().filter(|row| row.value.known().is_some()).count(), 3);
+    assert!(rows.iter().any(|row| row.statistic == "own_lag_1" && row.target.as_deref() == Some("4")));
+    // Pairs by pairs, the common driver and the chain show.
+    let pairwise = run("estimator = \"gaussian\"\nlag = [1, 2, 3, 4]", &data, None);
+    for pair in ["0->3", "2->1"] {
+        assert!(row(&pairwise, "q_value", pair).value.known().unwrap() < 0.01, "{pair}");
+    }
+    assert_eq!(row(&pairwise, "lag", "0->1").value.known(), Some(2.0));
+}
+
+#[test]
+fn a_greedy_search_by_nearest_neighbours_finds_a_link_that_is_not_linear() {
+    let mut draws = Draws(8);
+    let x: Vec<f64> = (0..400).map(|_| draws.normal()).collect();
+    let y: Vec<f64> = (0..400).map(|t| if t < 2 { 0.0 } else { x[t - 2] * x[t - 2] + 0.3 * draws.normal() }).collect();
+    let keys = "selection = \"greedy\"\nmax_lag = 3\nsurrogates = 39\n";
+    let found = run(&format!("estimator = \"ksg\"\n{keys}"), &series(&[x.clone(), y.clone()]), None);
+    assert_eq!(row(&found, "lag", "0->1").value.known(), Some(2.0));
+    assert!(value(&found, "0->1") > 0.3 && row(&found, "value", "1->0").value.known().is_none());
+}
+
+#[test]
+fn short_series_are_flagged_and_not_silently_scored() {
+    let flag = |n: usize, keys: &str| {
+        let rows = run(keys, &autoregression(n, 4), None);
+        assert!(rows[0].value.known().is_some());
+        rows.iter().find(|row| row.statistic == "flag").map(|row| format!("{:?}", row.value))
+    };
+    assert_eq!(flag(50, ""), None);
+    assert!(flag(50, "alphabet = 4").unwrap().contains("short series: 49 observations for 64 cells (take 320 or more)"));
+    assert!(flag(50, "estimator = \"ksg\"").unwrap().contains("49 observations for 3 dimensions (take 60 or more)"));
+    assert_eq!(flag(100, "estimator = \"gaussian\""), None);
 }

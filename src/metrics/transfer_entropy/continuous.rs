@@ -123,6 +123,16 @@ impl Continuous {
         Self { channels, histories, conditions, first, method }
     }
 
+    /// How pairs are estimated.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// A channel's values `back` samples before each observation.
+    pub fn delayed_of(&self, channel: usize, back: usize) -> Vec<f64> {
+        self.delayed(&self.channels[channel], back)
+    }
+
     fn delayed(&self, channel: &[f64], back: usize) -> Vec<f64> {
         channel[self.first - back..channel.len() - back].to_vec()
     }

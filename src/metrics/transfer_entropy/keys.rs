@@ -3,6 +3,7 @@
 use super::continuous::Preparation;
 use super::discrete::Histories;
 use super::gaussian::Test;
+use super::greedy::Greedy;
 use super::ksg::Ksg;
 use super::symbolic::Bias;
 use super::{Kind, TransferEntropy};
@@ -28,6 +29,9 @@ pub const ENTRY_KEYS: &[Key] = &[
     },
     Key { name: "pairs", default: "\"all\"", help: "all ordered pairs, or [[\"source\", \"target\"], …] by channel name" },
     Key { name: "condition", default: "[]", help: "channels whose last value joins the target's past" },
+    Key { name: "selection", default: "\"none\"", help: "gaussian, ksg: none; greedy: histories chosen from the past of all channels" },
+    Key { name: "max_lag", default: "5", help: "greedy: samples that the choice goes back" },
+    Key { name: "alpha", default: "0.05", help: "greedy: greatest p-value of what is chosen" },
     Key { name: "alphabet", default: "2", help: "discrete: symbols; equal-width bins of a channel whose values are not integers below it" },
     Key { name: "bias", default: "\"none\"", help: "discrete: none; miller-madow; shuffle: less the mean of 50 permutations" },
     Key { name: "test", default: "\"f\"", help: "gaussian: the p-value without surrogates: f, chi-squared" },
@@ -50,6 +54,7 @@ const LARGEST_ALPHABET: u64 = 1 << 16;
 /// Keys of some estimators only.
 const OWN: &[(&str, &[&str])] = &[
     ("alphabet", &["discrete"]),
+    ("selection", &["gaussian", "ksg"]),
     ("bias", &["discrete"]),
     ("test", &["gaussian"]),
     ("k", &["ksg", "spike-continuous"]),
@@ -88,12 +93,13 @@ impl TransferEntropy {
             "spike-continuous" => spikes(section, &ksg),
             _ => discrete,
         };
+        let greedy = greedy(section);
         for &(key, owners) in OWN.iter().filter(|(key, owners)| !owners.contains(&estimator) && section.raw(key).is_some()) {
             let owners = owners.iter().map(|owner| format!("\"{owner}\"")).collect::<Vec<_>>().join(" or ");
             let hint = format!("leave it out, or write `estimator = {owners}`");
             section.error(section.span_of(key), format!("`{key}` belongs to `estimator = {owners}`, not \"{estimator}\""), hint);
         }
-        (section.diagnostics().len() == before).then_some(Self { kind, histories, lags, pairs, condition })
+        (section.diagnostics().len() == before).then_some(Self { kind, histories, lags, pairs, condition, greedy })
     }
 }
 
@@ -122,6 +128,37 @@ fn ksg(section: &Section<'_>, k: usize) -> Kind {
     let normalise = section.boolean("normalise_input").unwrap_or(true);
     let noise = section.number_where("noise", "a finite number of 0 or more", |noise| noise.is_finite() && noise >= 0.0).unwrap_or(0.0);
     Kind::Ksg { ksg: Ksg { k, theiler, algorithm: if algorithm == 2 { 2 } else { 1 } }, preparation: Preparation { normalise, noise } }
+}
+
+/// Keys that say what a greedy selection finds out.
+const CHOSEN: &[&str] = &["target_history", "source_history", "target_delay", "source_delay", "lag", "condition", "test", "bootstrap"];
+
+fn greedy(section: &Section<'_>) -> Option<Greedy> {
+    let greedy = section.choice("selection", &["none", "greedy"]) == Some("greedy");
+    let max_lag = section.integer("max_lag", 1).map_or(5, |lag| usize::try_from(lag).unwrap_or(usize::MAX));
+    let alpha = section.number_where("alpha", "above 0 and below 1", |alpha| alpha > 0.0 && alpha < 1.0).unwrap_or(0.05);
+    let refused: &[&str] = if greedy { CHOSEN } else { &["max_lag", "alpha"] };
+    for key in refused.iter().filter(|key| section.raw(key).is_some()) {
+        let (message, hint) = if greedy {
+            (
+                format!("`{key}` has no meaning with `selection = \"greedy\"`"),
+                "leave it out: lags up to `max_lag` of all channels are looked at",
+            )
+        } else {
+            (format!("`{key}` belongs to `selection = \"greedy\"`"), "leave it out, or write `selection = \"greedy\"`")
+        };
+        section.error(section.span_of(key), message, hint);
+    }
+    if !greedy {
+        return None;
+    }
+    let surrogates = section.raw("surrogates").and_then(|value| integer_of(value.get_ref())).unwrap_or(0);
+    let needed = (1.0 / alpha).ceil() as i64 - 1;
+    if surrogates < needed {
+        let message = format!("`selection = \"greedy\"` tests every choice: `surrogates` must be {needed} or more for `alpha = {alpha}`");
+        section.error(section.span_of("surrogates"), message, "write `surrogates = 200`");
+    }
+    Some(Greedy { max_lag, alpha })
 }
 
 /// Spikes have a null of their own.

@@ -1,5 +1,6 @@
 //! Rows of the table, from estimates.
 
+use super::greedy::Chosen;
 use super::scan::{Estimate, false_discovery_rates};
 use crate::data::{MetricRow, Value};
 
@@ -66,6 +67,69 @@ fn of_pair(
         rows.push(row("lag", Value::Known(estimate.lag as f64), "sample"));
         let by_lag = lags.iter().zip(&estimate.by_lag);
         rows.extend(by_lag.map(|(lag, &value)| row(&format!("value_lag_{lag}"), Value::Known(value), unit_of_measure)));
+    }
+    rows
+}
+
+type Asked<'a> = (&'a Option<[String; 2]>, &'a Result<(usize, usize), String>);
+
+/// The rows of pairs whose histories were chosen, then those of the targets: all sources together, and the target's own past.
+pub fn of_choices<'a>(
+    pairs: impl Iterator<Item = Asked<'a>>,
+    found: &[(usize, Result<Chosen, String>)],
+    channels: &[String],
+    surrogates: u32,
+) -> Vec<MetricRow> {
+    let mut rows = Vec::new();
+    for (names, place) in pairs {
+        let [source, target] = names.clone().map_or([None, None], |names| names.map(Some));
+        let row = |statistic: &str, value: Value, unit: &str| MetricRow {
+            source: source.clone(),
+            target: target.clone(),
+            ..MetricRow::new(statistic, value, unit)
+        };
+        let (from, to) = match place {
+            Ok(place) => *place,
+            Err(reason) => {
+                rows.push(row("value", Value::Undefined(reason.clone()), "nat"));
+                continue;
+            }
+        };
+        let chosen = match found.iter().find(|(target, _)| *target == to).map(|(_, chosen)| chosen) {
+            Some(Ok(chosen)) => chosen,
+            Some(Err(reason)) => {
+                rows.push(row("value", Value::Undefined(reason.clone()), "nat"));
+                continue;
+            }
+            None => continue,
+        };
+        let Some((_, value)) = chosen.links.iter().find(|(source, _)| *source == from) else {
+            rows.push(row("value", Value::Absent("no past value of the source was chosen".into()), "nat"));
+            continue;
+        };
+        // The strongest comes first.
+        let of_source: Vec<_> = chosen.sources.iter().filter(|(variable, _, _)| variable.0 == from).collect();
+        let mut first = row("value", Value::Known(*value), "nat");
+        first.p_value = of_source.first().map(|(_, _, p)| *p);
+        first.surrogates = Some(surrogates);
+        rows.push(first);
+        rows.extend(of_source.first().map(|(variable, _, _)| row("lag", Value::Known(variable.1 as f64), "sample")));
+        rows.extend(of_source.iter().map(|((_, lag), value, _)| row(&format!("value_lag_{lag}"), Value::Known(*value), "nat")));
+    }
+    let tested: Vec<f64> = found.iter().filter_map(|(_, chosen)| chosen.as_ref().ok()?.omnibus.map(|omnibus| omnibus.1)).collect();
+    let mut q = false_discovery_rates(&tested).into_iter();
+    for (target, chosen) in found.iter().filter_map(|(target, chosen)| Some((target, chosen.as_ref().ok()?))) {
+        let row = |statistic: &str, value: Value, unit: &str| MetricRow::new(statistic, value, unit).target(&channels[*target]);
+        match chosen.omnibus {
+            Some((value, p)) => {
+                let mut omnibus = row("omnibus", Value::Known(value), "nat");
+                (omnibus.p_value, omnibus.surrogates) = (Some(p), Some(surrogates));
+                rows.push(omnibus);
+                rows.extend(q.next().map(|q| row("q_value", Value::Known(q), "1")));
+            }
+            None => rows.push(row("omnibus", Value::Absent("no past value of any source was chosen".into()), "nat")),
+        }
+        rows.extend(chosen.own.iter().map(|(_, lag)| row(&format!("own_lag_{lag}"), Value::Known(1.0), "1")));
     }
     rows
 }

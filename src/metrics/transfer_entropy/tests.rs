@@ -170,11 +170,29 @@ fn chosen_pairs_come_in_their_order_with_the_values_of_all() {
 fn keys_are_checked() {
     for (text, message) in [
         ("estimator = \"ksg\"\nalphabet = 3", "`alphabet` belongs to `estimator = \"discrete\"`, not \"ksg\""),
-        ("k = 3", "`k` belongs to `estimator = \"ksg\"`, not \"discrete\""),
+        ("k = 3", "`k` belongs to `estimator = \"ksg\" or \"spike-continuous\"`, not \"discrete\""),
         ("estimator = \"kraskov\"", "`estimator` cannot be \"kraskov\""),
         ("condition = [\"c\", \"c\"]", "`condition` names `c` twice"),
         ("estimator = \"ksg\"\nalgorithm = 3", "`algorithm` must be 1 or 2, not 3"),
         ("estimator = \"ksg\"\nnoise = -1", "`noise` must be a finite number of 0 or more, not -1"),
+        ("estimator = \"gaussian\"\nmax_lag = 3", "`max_lag` belongs to `selection = \"greedy\"`"),
+        (
+            "estimator = \"gaussian\"\nselection = \"greedy\"\nsurrogates = 200\nlag = 2",
+            "`lag` has no meaning with `selection = \"greedy\"`",
+        ),
+        (
+            "estimator = \"ksg\"\nselection = \"greedy\"",
+            "`selection = \"greedy\"` tests every choice: `surrogates` must be 19 or more for `alpha = 0.05`",
+        ),
+        ("selection = \"greedy\"\nsurrogates = 20", "`selection` belongs to `estimator = \"gaussian\" or \"ksg\"`, not \"discrete\""),
+        (
+            "estimator = \"spike-continuous\"\nlag = 2",
+            "`lag` belongs to `estimator = \"discrete\" or \"gaussian\" or \"ksg\"`, not \"spike-continuous\"",
+        ),
+        (
+            "estimator = \"spike-continuous\"\nsurrogate = \"block\"",
+            "`surrogate = \"block\"` is no null of `estimator = \"spike-continuous\"`",
+        ),
         ("lag = [1, 0]", "each `lag` must be a whole number of 1 or more"),
         ("lag = [2, 2]", "`lag` names 2 twice"),
         ("lag = []", "`lag` must be a whole number or a list of them"),
