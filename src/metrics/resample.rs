@@ -111,11 +111,12 @@ fn null_rows(rows: &mut [MetricRow], evaluations: &[Vec<MetricRow>], statistic: 
         let n = null.len() as f64;
         let mean = null.iter().sum::<f64>() / n;
         let sd = (null.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
-        let effect = if sd > EQUAL * mean.abs() { (observed - mean) / sd } else { f64::NAN };
+        let varies = sd > EQUAL * mean.abs();
+        let effect = if varies { Value::Known((observed - mean) / sd) } else { Value::Absent("the null does not vary".into()) };
         let numbers = [
             ("null_mean", Value::Known(mean), row.unit_of_measure.as_str()),
             ("null_sd", Value::of(sd, "one surrogate has no standard deviation"), &row.unit_of_measure),
-            ("effect_size", Value::of(effect, "the null does not vary"), "1"),
+            ("effect_size", effect, "1"),
         ];
         made.extend(numbers.map(|(name, value, unit)| MetricRow {
             source: row.source.clone(),
@@ -297,7 +298,7 @@ mod tests {
         // The mean of a permutation is the mean: no null to compare with.
         let rows = run(&smooth(50), plan).rows;
         let effect = &rows.iter().find(|row| row.statistic == "effect_size").unwrap().value;
-        assert_eq!(*effect, Value::Undefined("the null does not vary".into()));
+        assert_eq!(*effect, Value::Absent("the null does not vary".into()));
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod greedy;
 mod keys;
 mod ksg;
 mod neighbours;
+mod ragwitz;
 mod rows;
 mod scan;
 mod spikes;
@@ -52,6 +53,7 @@ use discrete::Histories;
 use gaussian::Test;
 use greedy::Greedy;
 use ksg::Ksg;
+use ragwitz::Ragwitz;
 use rayon::prelude::*;
 use scan::{Draws, Estimator, scan};
 use spikes::SpikeTimes;
@@ -98,6 +100,8 @@ pub struct TransferEntropy {
     condition: Vec<String>,
     /// Histories are chosen from the past of all channels.
     greedy: Option<Greedy>,
+    /// The target's history is chosen by how well it predicts.
+    ragwitz: Option<Ragwitz>,
 }
 
 impl Metric for TransferEntropy {
@@ -125,6 +129,7 @@ impl Metric for TransferEntropy {
             "kind": "transfer-entropy", "estimator": format!("{:?}", self.kind),
             "target_history": target, "source_history": source, "target_delay": target_delay, "source_delay": source_delay,
             "lag": self.lags, "pairs": self.pairs, "condition": self.condition, "greedy": format!("{:?}", self.greedy),
+            "ragwitz": format!("{:?}", self.ragwitz),
         })
     }
     fn version(&self) -> u32 {
@@ -163,7 +168,8 @@ impl TransferEntropy {
         if let Some(greedy) = self.greedy {
             return greedy.max_lag;
         }
-        self.lags.iter().map(|&lag| self.histories.reach(lag)).max().unwrap_or(1)
+        let own = self.ragwitz.map_or(1, |ragwitz| ragwitz.reach());
+        self.lags.iter().map(|&lag| self.histories.reach(lag)).fold(own, usize::max)
     }
 
     /// Why a series is too short.
@@ -192,7 +198,8 @@ impl TransferEntropy {
         });
         let fault = without_spikes.or_else(|| self.too_short(series.n_samples())).or_else(|| conditions.clone().err());
         let conditions = conditions.unwrap_or_default();
-        let estimator = fault.is_none().then(|| self.estimator(bench, conditions.clone()));
+        let mut rows_of_history = Vec::new();
+        let estimator = fault.is_none().then(|| self.estimator(bench, conditions.clone(), &mut rows_of_history));
         let constant: Vec<bool> = (0..series.n_channels()).map(|at| estimator.as_ref().is_some_and(|(_, constant)| constant[at])).collect();
         let pairs = self.pairs_of(bench, &conditions, &constant, fault.as_deref());
         let known: Vec<(usize, usize)> = pairs.iter().filter_map(|pair| pair.channels.clone().ok()).collect();
@@ -208,17 +215,27 @@ impl TransferEntropy {
             (pair.names, estimate)
         });
         let mut rows = rows::of_pairs(estimates.collect(), &self.lags, resampling.surrogates, self.kind.unit_of_measure());
+        rows.extend(rows_of_history);
         rows.extend(self.rows_of_all(series));
         Output { rows, curves: Vec::new() }
     }
 
     /// The estimator, and which channels carry no information.
-    fn estimator<'a>(&self, bench: &Bench<'a>, conditions: Vec<usize>) -> (Box<dyn Estimator + 'a>, Vec<bool>) {
+    fn estimator<'a>(
+        &self,
+        bench: &Bench<'a>,
+        conditions: Vec<usize>,
+        history: &mut Vec<MetricRow>,
+    ) -> (Box<dyn Estimator + 'a>, Vec<bool>) {
         let series = bench.series;
         let (histories, first) = (self.histories, self.reach());
         let constant = |channel: &[f64]| channel.iter().all(|value| *value == channel[0]);
-        let continuous = |method, channels| {
-            let estimator = Continuous::new(channels, histories, conditions.clone(), first, method);
+        let mut continuous = |method, channels| {
+            let mut estimator = Continuous::new(channels, histories, conditions.clone(), first, method);
+            if let Some(ragwitz) = &self.ragwitz {
+                estimator = estimator.embedded(ragwitz);
+                history.extend(rows::of_histories(estimator.own(), series.channels()));
+            }
             (Box::new(estimator) as Box<dyn Estimator + 'a>, series.iter().map(constant).collect())
         };
         match &self.kind {

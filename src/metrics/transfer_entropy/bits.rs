@@ -57,7 +57,7 @@ impl Train {
             let low = at(skip + index);
             *word = if shift == 0 { low } else { low >> shift | at(skip + index + 1) << (64 - shift) };
         }
-        if n % 64 > 0 {
+        if !n.is_multiple_of(64) {
             words[n / 64] &= (1 << (n % 64)) - 1;
         }
         Self { words, n }
@@ -81,7 +81,7 @@ impl Train {
                 *word = digits.iter().fold(0, |word, &digit| if digit { word | rng.next_u64() } else { word & rng.next_u64() });
             }
         }
-        if n % 64 > 0 {
+        if !n.is_multiple_of(64) {
             words[n / 64] &= (1 << (n % 64)) - 1;
         }
         let mut train = Self { words, n };

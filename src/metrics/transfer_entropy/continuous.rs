@@ -3,6 +3,7 @@
 use super::discrete::Histories;
 use super::gaussian::{self, Test};
 use super::ksg::Ksg;
+use super::ragwitz::Ragwitz;
 use super::scan::{Draws, Estimator, Raw};
 use crate::data::Series;
 use crate::metrics::surrogate::{Purpose, SurrogateKind, moving_blocks, permutation, stream};
@@ -81,6 +82,8 @@ fn pairwise_sum(values: &[f64]) -> f64 {
 pub struct Continuous {
     channels: Vec<Vec<f64>>,
     histories: Histories,
+    /// Members and delay of each channel's history as a target.
+    own: Vec<(usize, usize)>,
     conditions: Vec<usize>,
     first: usize,
     method: Method,
@@ -120,7 +123,19 @@ impl Preparation {
 impl Continuous {
     /// From channels that are long enough; `conditions` are places of channels.
     pub fn new(channels: Vec<Vec<f64>>, histories: Histories, conditions: Vec<usize>, first: usize, method: Method) -> Self {
-        Self { channels, histories, conditions, first, method }
+        let own = vec![(histories.target, histories.target_delay); channels.len()];
+        Self { channels, histories, own, conditions, first, method }
+    }
+
+    /// With the histories that `ragwitz` finds best in place of the same for all.
+    pub fn embedded(mut self, ragwitz: &Ragwitz) -> Self {
+        self.own = self.channels.iter().map(|channel| ragwitz.choose(channel, self.first)).collect();
+        self
+    }
+
+    /// Members and delay of each channel's history as a target.
+    pub fn own(&self) -> &[(usize, usize)] {
+        &self.own
     }
 
     /// How pairs are estimated.
@@ -142,8 +157,8 @@ impl Continuous {
     }
 
     fn observations(&self, source: usize, target: usize, lag: usize) -> Observations {
-        let target = &self.channels[target];
-        let own = (0..self.histories.target).map(|member| self.delayed(target, 1 + member * self.histories.target_delay));
+        let ((members, delay), target) = (self.own[target], &self.channels[target]);
+        let own = (0..members).map(|member| self.delayed(target, 1 + member * delay));
         let given = self.conditions.iter().map(|&at| self.delayed(&self.channels[at], 1));
         Observations { next: self.delayed(target, 0), past: own.chain(given).collect(), source: self.source(&self.channels[source], lag) }
     }

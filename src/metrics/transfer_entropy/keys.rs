@@ -5,6 +5,7 @@ use super::discrete::Histories;
 use super::gaussian::Test;
 use super::greedy::Greedy;
 use super::ksg::Ksg;
+use super::ragwitz::Ragwitz;
 use super::symbolic::Bias;
 use super::{Kind, TransferEntropy};
 use crate::spec::{Key, Section, integer_of};
@@ -18,7 +19,11 @@ pub const ENTRY_KEYS: &[Key] = &[
         default: "\"discrete\"",
         help: "discrete: plug-in over symbols, in bits; gaussian: half of Granger's causality; ksg: nearest neighbours; both in nats; spike-continuous: spike times, nats a second",
     },
-    Key { name: "target_history", default: "1", help: "members of the target's history" },
+    Key {
+        name: "target_history",
+        default: "1",
+        help: "members of the target's history; \"ragwitz\" (gaussian, ksg): chosen, with its delay, by how well it predicts",
+    },
     Key { name: "source_history", default: "1", help: "members of the source's history" },
     Key { name: "target_delay", default: "1", help: "samples between members of the target's history" },
     Key { name: "source_delay", default: "1", help: "samples between members of the source's history" },
@@ -29,6 +34,8 @@ pub const ENTRY_KEYS: &[Key] = &[
     },
     Key { name: "pairs", default: "\"all\"", help: "all ordered pairs, or [[\"source\", \"target\"], …] by channel name" },
     Key { name: "condition", default: "[]", help: "channels whose last value joins the target's past" },
+    Key { name: "max_history", default: "5", help: "ragwitz: longest history" },
+    Key { name: "max_delay", default: "5", help: "ragwitz: largest delay between its members" },
     Key { name: "selection", default: "\"none\"", help: "gaussian, ksg: none; greedy: histories chosen from the past of all channels" },
     Key { name: "max_lag", default: "5", help: "greedy: samples that the choice goes back" },
     Key { name: "alpha", default: "0.05", help: "greedy: greatest p-value of what is chosen" },
@@ -72,8 +79,9 @@ impl TransferEntropy {
         let before = section.diagnostics().len();
         let estimator = section.choice("estimator", ESTIMATORS).unwrap_or(ESTIMATORS[0]);
         let count = |key, default| section.integer(key, 1).map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX));
+        let ragwitz = ragwitz(section, estimator);
         let histories = Histories {
-            target: count("target_history", 1),
+            target: if ragwitz.is_some() { 1 } else { count("target_history", 1) },
             source: count("source_history", 1),
             target_delay: count("target_delay", 1),
             source_delay: count("source_delay", 1),
@@ -99,7 +107,7 @@ impl TransferEntropy {
             let hint = format!("leave it out, or write `estimator = {owners}`");
             section.error(section.span_of(key), format!("`{key}` belongs to `estimator = {owners}`, not \"{estimator}\""), hint);
         }
-        (section.diagnostics().len() == before).then_some(Self { kind, histories, lags, pairs, condition, greedy })
+        (section.diagnostics().len() == before).then_some(Self { kind, histories, lags, pairs, condition, greedy, ragwitz })
     }
 }
 
@@ -128,6 +136,27 @@ fn ksg(section: &Section<'_>, k: usize) -> Kind {
     let normalise = section.boolean("normalise_input").unwrap_or(true);
     let noise = section.number_where("noise", "a finite number of 0 or more", |noise| noise.is_finite() && noise >= 0.0).unwrap_or(0.0);
     Kind::Ksg { ksg: Ksg { k, theiler, algorithm: if algorithm == 2 { 2 } else { 1 } }, preparation: Preparation { normalise, noise } }
+}
+
+fn ragwitz(section: &Section<'_>, estimator: &str) -> Option<Ragwitz> {
+    let asked = section.raw("target_history").is_some_and(|value| value.get_ref().as_str() == Some("ragwitz"));
+    let count = |key, default| section.integer(key, 1).map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX));
+    let (max_history, max_delay) = (count("max_history", 5), count("max_delay", 5));
+    if asked && !["gaussian", "ksg"].contains(&estimator) {
+        let message = format!("`target_history = \"ragwitz\"` is for `estimator = \"gaussian\"` or \"ksg\", not \"{estimator}\"");
+        section.error(section.span_of("target_history"), message, "write a number");
+    }
+    let refused: &[&str] = if asked { &["target_delay"] } else { &["max_history", "max_delay"] };
+    for key in refused.iter().filter(|key| section.raw(key).is_some()) {
+        let (message, hint) = if asked {
+            (format!("`{key}` has no meaning with `target_history = \"ragwitz\"`"), "leave it out: it is chosen too")
+        } else {
+            (format!("`{key}` belongs to `target_history = \"ragwitz\"`"), "leave it out, or write `target_history = \"ragwitz\"`")
+        };
+        section.error(section.span_of(key), message, hint);
+    }
+    let theiler = section.raw("theiler").and_then(|value| integer_of(value.get_ref())).and_then(|window| usize::try_from(window).ok());
+    asked.then(|| Ragwitz { max_history, max_delay, neighbours: 4, theiler: theiler.unwrap_or(0) })
 }
 
 /// Keys that say what a greedy selection finds out.

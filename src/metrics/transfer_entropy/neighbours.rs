@@ -6,6 +6,9 @@
 /// Points of a leaf, at most.
 const LEAF: usize = 16;
 
+/// Nodes that wait to be looked at, at most: two a level, and a level halves up to 2³² points.
+const STACK: usize = 80;
+
 /// Points, as one slice a dimension.
 pub type Columns<'a> = [&'a [f64]];
 
@@ -43,6 +46,7 @@ impl Nearest {
         Self { k, found: Vec::with_capacity(k + 1) }
     }
     /// Distance within which a point would be taken.
+    #[inline]
     fn bound(&self) -> f64 {
         if self.found.len() < self.k { f64::INFINITY } else { self.found[self.k - 1].0 }
     }
@@ -117,9 +121,11 @@ impl Tree {
 
     /// Adds the points nearest to `query` to `nearest`, without those `skip` refuses.
     pub fn nearest(&self, query: &[f64], nearest: &mut Nearest, skip: impl Fn(usize) -> bool) {
-        let mut open: Vec<(f64, u32)> = vec![(self.gap(0, query), 0)];
+        let (mut open, mut depth) = ([(0.0, 0_u32); STACK], 1);
         let mut distances = [0.0_f64; LEAF];
-        while let Some((gap, node)) = open.pop() {
+        while depth > 0 {
+            depth -= 1;
+            let (gap, node) = open[depth];
             if gap >= nearest.bound() {
                 continue;
             }
@@ -127,7 +133,8 @@ impl Tree {
             if children > 0 {
                 let (left, right) = ((self.gap(children, query), children), (self.gap(children + 1, query), children + 1));
                 // The nearer is looked at first.
-                open.extend(if left.0 <= right.0 { [right, left] } else { [left, right] });
+                (open[depth], open[depth + 1]) = if left.0 <= right.0 { (right, left) } else { (left, right) };
+                depth += 2;
                 continue;
             }
             let distances = self.distances(start as usize, stop as usize, query, &mut distances);
@@ -142,18 +149,22 @@ impl Tree {
     /// How many points lie within `radius` of `query` in every dimension: nearer, or as near too if `CLOSED`.
     pub fn count<const CLOSED: bool>(&self, query: &[f64], radius: &[f64]) -> usize {
         let within = |distance: f64, radius: f64| if CLOSED { distance <= radius } else { distance < radius };
-        let (mut open, mut depth) = ([0_u32; 128], 1);
+        let (mut open, mut depth) = ([0_u32; STACK], 1);
         let mut total = 0;
+        // Slices of a known length, so that no bounds are checked below.
+        let dim = self.dim;
+        let (query, radius) = (&query[..dim], &radius[..dim]);
         while depth > 0 {
             depth -= 1;
             let node = open[depth] as usize;
             let Node { start, stop, children } = self.nodes[node];
             let (mut apart, mut inside) = (false, true);
-            for ((&(low, high), &at), &radius) in self.boxes[node * self.dim..].iter().zip(query).zip(radius) {
-                let (below, above) = (at - low, high - at);
+            let sides = &self.boxes[node * dim..][..dim];
+            for at in 0..dim {
+                let (below, above) = (query[at] - sides[at].0, sides[at].1 - query[at]);
                 // Distances to the nearest and the farthest side, rounded as those to a point would be.
-                apart |= !within((-below).max(-above).max(0.0), radius);
-                inside &= within(below.max(above), radius);
+                apart |= !within((-below).max(-above).max(0.0), radius[at]);
+                inside &= within(below.max(above), radius[at]);
             }
             if apart {
                 continue;
@@ -166,12 +177,17 @@ impl Tree {
                 depth += 2;
             } else {
                 let (start, len) = (start as usize, (stop - start) as usize);
-                let mut hits = [true; LEAF];
-                for ((dim, &at), &radius) in query.iter().enumerate().zip(radius) {
-                    let column = &self.points[start * self.dim + dim * len..][..len];
-                    column.iter().zip(&mut hits).for_each(|(value, hit)| *hit &= within((value - at).abs(), radius));
+                let mut misses = [false; LEAF];
+                let misses = &mut misses[..len];
+                for at in 0..dim {
+                    let column = &self.points[start * dim + at * len..][..len];
+                    for place in 0..len {
+                        misses[place] |= !within((column[place] - query[at]).abs(), radius[at]);
+                    }
                 }
-                total += hits[..len].iter().map(|&hit| usize::from(hit)).sum::<usize>();
+                for &miss in &*misses {
+                    total += usize::from(!miss);
+                }
             }
         }
         total
@@ -196,18 +212,26 @@ impl Tree {
         }
     }
 
+    #[inline]
     fn gap(&self, node: u32, query: &[f64]) -> f64 {
-        let sides = &self.boxes[node as usize * self.dim..];
-        sides.iter().zip(query).fold(0.0, |gap, (&(low, high), &at)| gap.max(low - at).max(at - high))
+        let sides = &self.boxes[node as usize * self.dim..][..query.len()];
+        let mut gap = 0.0_f64;
+        for at in 0..query.len() {
+            gap = gap.max(sides[at].0 - query[at]).max(query[at] - sides[at].1);
+        }
+        gap
     }
 
+    #[inline]
     fn distances<'d>(&self, start: usize, stop: usize, query: &[f64], distances: &'d mut [f64; LEAF]) -> &'d [f64] {
         let len = stop - start;
         let distances = &mut distances[..len];
         distances.fill(0.0);
-        for (dim, &at) in query.iter().enumerate() {
+        for (dim, &centre) in query.iter().enumerate() {
             let column = &self.points[start * self.dim + dim * len..][..len];
-            column.iter().zip(distances.iter_mut()).for_each(|(value, distance)| *distance = distance.max((value - at).abs()));
+            for (distance, value) in distances.iter_mut().zip(column) {
+                *distance = distance.max((value - centre).abs());
+            }
         }
         distances
     }

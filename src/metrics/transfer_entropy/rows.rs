@@ -57,7 +57,7 @@ fn of_pair(
             Value::of(effective, "no surrogate has an estimate"),
             Value::of(mean, "no surrogate has an estimate"),
             Value::of(sd, "one surrogate has no standard deviation"),
-            Value::of(if sd > 0.0 { effective / sd } else { f64::NAN }, "the null does not vary"),
+            if sd > 0.0 { Value::Known(effective / sd) } else { Value::Absent("the null does not vary".into()) },
         ];
         let units = [unit_of_measure, unit_of_measure, unit_of_measure, "1"];
         rows.extend(OF_NULL.into_iter().zip(numbers).zip(units).map(|((name, value), unit)| row(name, value, unit)));
@@ -69,6 +69,16 @@ fn of_pair(
         rows.extend(by_lag.map(|(lag, &value)| row(&format!("value_lag_{lag}"), Value::Known(value), unit_of_measure)));
     }
     rows
+}
+
+/// Members and delay of the history that was chosen for each channel as a target.
+pub fn of_histories(own: &[(usize, usize)], channels: &[String]) -> Vec<MetricRow> {
+    let row =
+        |name: &str, number: usize, unit: &str, channel: &String| MetricRow::new(name, Value::Known(number as f64), unit).target(channel);
+    let of_channel = |(&(members, delay), channel): (&(usize, usize), &String)| {
+        [row("target_history", members, "1", channel), row("target_delay", delay, "sample", channel)]
+    };
+    own.iter().zip(channels).flat_map(of_channel).collect()
 }
 
 type Asked<'a> = (&'a Option<[String; 2]>, &'a Result<(usize, usize), String>);

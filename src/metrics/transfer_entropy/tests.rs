@@ -193,6 +193,9 @@ fn keys_are_checked() {
             "estimator = \"spike-continuous\"\nsurrogate = \"block\"",
             "`surrogate = \"block\"` is no null of `estimator = \"spike-continuous\"`",
         ),
+        ("target_history = \"ragwitz\"", "`target_history = \"ragwitz\"` is for `estimator = \"gaussian\"` or \"ksg\", not \"discrete\""),
+        ("estimator = \"ksg\"\nmax_delay = 2", "`max_delay` belongs to `target_history = \"ragwitz\"`"),
+        ("estimator = \"ksg\"\ntarget_history = \"ragwits\"", "`target_history` must be a whole number, not a string"),
         ("lag = [1, 0]", "each `lag` must be a whole number of 1 or more"),
         ("lag = [2, 2]", "`lag` names 2 twice"),
         ("lag = []", "`lag` must be a whole number or a list of them"),
@@ -208,4 +211,28 @@ fn keys_are_checked() {
         assert!(!parsed, "{text}");
         assert_eq!(found[0].message, message);
     }
+}
+
+#[test]
+fn a_history_by_ragwitz_is_that_which_was_asked_for_by_hand() {
+    let mut henon = vec![0.1, 0.1];
+    (2..600).for_each(|t| henon.push(1.0 - 1.4 * f64::powi(henon[t - 1], 2) + 0.3 * henon[t - 2]));
+    let mut rng = stream(25, Purpose::Normalise, 0, 0);
+    let noise: Vec<f64> = (0..600).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let data = series(&[noise, henon]);
+    let rows = run("estimator = \"ksg\"\ntarget_history = \"ragwitz\"\nmax_history = 3\nmax_delay = 2\npairs = [[\"a\", \"b\"]]", &data);
+    let chosen = |statistic: &str| {
+        let same = |row: &&MetricRow| row.statistic == statistic && row.target.as_deref() == Some("b") && row.source.is_none();
+        rows.iter().find(same).unwrap().value.known()
+    };
+    assert_eq!((chosen("target_history"), chosen("target_delay")), (Some(2.0), Some(1.0)));
+    // By hand, on the same observations: those that a history of (3 − 1) · 2 + 1 samples leaves.
+    let cut = |channel: &[f64]| channel[3..].to_vec();
+    let short = series(&[cut(data.channel(0)), cut(data.channel(1))]);
+    let by_hand = run("estimator = \"ksg\"\ntarget_history = 2\nnormalise_input = false\npairs = [[\"a\", \"b\"]]", &short);
+    let same = run(
+        "estimator = \"ksg\"\ntarget_history = \"ragwitz\"\nmax_history = 3\nmax_delay = 2\nnormalise_input = false\npairs = [[\"a\", \"b\"]]",
+        &data,
+    );
+    assert_eq!(by_hand[0].value, same[0].value);
 }
