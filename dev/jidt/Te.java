@@ -7,7 +7,7 @@ import java.nio.file.*;
 import java.util.Scanner;
 
 /**
- * Transfer entropy by JIDT, for dev/transfer_entropy_random.py and benches/metrics/transfer_entropy.py.
+ * Transfer entropy by JIDT, for dev/transfer_entropy_random.py and benches/transfer_entropy/run.py.
  *
  * Each line of standard input is `ESTIMATOR k k_tau l l_tau delay K theiler algorithm threads FILE`; FILE holds little-endian doubles: the
  * source, the target and, where there are three columns, a condition, one after the other, and before them the number of columns.

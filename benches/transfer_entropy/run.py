@@ -1,7 +1,7 @@
-"""Transfer entropy side by side with JIDT and pyinform: prints the table of TRANSFER_ENTROPY.md.
+"""Transfer entropy side by side with JIDT and pyinform: prints the table of README.md.
 
 Run from the repository root after `cargo build --release --example metric`, with Java, NumPy and pyinform; JIDT_JAR as in
-dev/transfer_entropy_random.py. CPU seconds on both sides, so that a busy machine matters less, alternately and three times; the least of
+dev/transfer_entropy_random.py (without it, JIDT's rows are left out). CPU seconds on both sides, so that a busy machine matters less, alternately and three times; the least of
 each and the spread. Ours on one thread, less the same process without computing; JIDT's with one thread, as it reports them, after a warm-up.
 """
 import os
@@ -16,8 +16,11 @@ import pyinform
 rng = np.random.default_rng(1)
 ROUNDS = 3
 folder = tempfile.TemporaryDirectory()
-jar = os.environ["JIDT_JAR"]
-subprocess.run(["javac", "-cp", jar, "-d", folder.name, "dev/jidt/Te.java"], check=True)
+jar = os.environ.get("JIDT_JAR")
+if jar:
+    subprocess.run(["javac", "-cp", jar, "-d", folder.name, "dev/jidt/Te.java"], check=True)
+else:
+    print("JIDT_JAR is not set: without JIDT\n")
 
 
 def cpu(keys, file, repeat):
@@ -29,7 +32,7 @@ def cpu(keys, file, repeat):
 
 
 def ours(keys, matrix, repeat):
-    file = str(Path(folder.name) / "x.npy")
+    file = str(Path(folder.name) / f"{len(os.listdir(folder.name))}.npy")
     np.save(file, matrix.astype(float))
     return lambda: (cpu(keys, file, repeat + 1) - cpu(keys, file, 1)) / repeat
 
@@ -87,6 +90,8 @@ rows.append(("all 56 pairs of 8 streams of 4 symbols, 1e5", "pyinform", pairs_by
 print("| what | peer | peer, CPU s | ours, CPU s | ratio |")
 print("| --- | --- | ---: | ---: | ---: |")
 for what, peer, theirs, mine in rows:
+    if peer == "JIDT" and not jar:
+        continue
     slow, fast = zip(*((theirs(), mine()) for _ in range(ROUNDS)))
     print(f"| {what} | {peer} | {min(slow):.3g} to {max(slow):.3g} | {min(fast):.3g} to {max(fast):.3g} | {min(slow) / min(fast):.0f} |", flush=True)
 million = coupled(1_000_000)
