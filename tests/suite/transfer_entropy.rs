@@ -378,3 +378,38 @@ fn short_series_are_flagged_and_not_silently_scored() {
     assert!(flag(50, "estimator = \"ksg\"").unwrap().contains("49 observations for 3 dimensions (take 60 or more)"));
     assert_eq!(flag(100, "estimator = \"gaussian\""), None);
 }
+
+#[test]
+fn a_lattice_of_tent_maps_has_schreibers_transfer_entropy_at_three_lengths() {
+    // Schreiber 2000, figure 1: 0.77² ε² / ln 2 bits along the ring for small ε, none against it. Noise of 1e-9 keeps doubles alive.
+    let (sites, longest) = (40_usize, 20_000_usize);
+    for coupling in [0.03, 0.05] {
+        let mut draws = Draws(12);
+        let mut now: Vec<f64> = (0..sites).map(|_| draws.uniform()).collect();
+        let mut channels = vec![Vec::with_capacity(longest); sites];
+        for t in 0..longest + 2000 {
+            let mixed = |at: usize| coupling * now[(at + sites - 1) % sites] + (1.0 - coupling) * now[at];
+            let mut next: Vec<f64> = (0..sites).map(mixed).map(|x| if x < 0.5 { 2.0 * x } else { 2.0 - 2.0 * x }).collect();
+            next.iter_mut().for_each(|x| *x = (*x + 2e-9 * (draws.uniform() - 0.5)).abs().min(1.0));
+            now = next;
+            if t >= 2000 {
+                channels.iter_mut().zip(&now).for_each(|(channel, x)| channel.push(f64::from(*x >= 0.5)));
+            }
+        }
+        let published = 0.77_f64.powi(2) * coupling * coupling / std::f64::consts::LN_2;
+        for n in [5000, 10_000, longest] {
+            let cut: Vec<Vec<f64>> = channels.iter().map(|channel| channel[..n].to_vec()).collect();
+            let along =
+                |step: usize| (0..sites).map(|at| format!("[\"{at}\", \"{}\"]", (at + step) % sites)).collect::<Vec<_>>().join(", ");
+            let mean = |step: usize| {
+                let rows = run(&format!("bias = \"miller-madow\"\npairs = [{}]", along(step)), &series(&cut), None);
+                let values: Vec<f64> = rows.iter().filter(|row| row.statistic == "value").filter_map(|row| row.value.known()).collect();
+                values.iter().sum::<f64>() / values.len() as f64
+            };
+            // The sampling error of a mean of 40 estimates, each of about √(2 TE / N) bits, and what small ε leaves out.
+            let error = 4.0 * (2.0 * published / (n * sites) as f64).sqrt() + 0.12 * published;
+            assert!((mean(1) - published).abs() < error, "{coupling} {n}: {} against {published}", mean(1));
+            assert!(mean(sites - 1).abs() < 0.1 * published + 2e-5, "{coupling} {n}: {} back", mean(sites - 1));
+        }
+    }
+}
