@@ -340,8 +340,8 @@ fn a_greedy_search_finds_the_links_of_a_network_at_their_lags_and_no_indirect_on
     assert_eq!(links, expected);
     for (pair, lag) in [("0->1", 2.0), ("0->2", 1.0), ("1->3", 1.0)] {
         assert_eq!(row(&rows, "lag", pair).value.known(), Some(lag));
-        // ½ ln(1 + 0.36 var(x0 | rest)): innovations of 1 give 0.154, and 0 has memory beside.
-        assert!((0.13..0.25).contains(&value(&rows, pair)), "{}", value(&rows, pair));
+        // ½ ln(1 + 0.36 var(source)): 0.178 for a source of variance 1.19, about 0.26 for channel 1 (1.9); the sampling error is 0.02.
+        assert!((0.12..0.32).contains(&value(&rows, pair)), "{}", value(&rows, pair));
         assert_eq!(row(&rows, "value", pair).p_value, Some(0.005));
     }
     let omnibus: Vec<&MetricRow> = rows.iter().filter(|row| row.statistic == "omnibus").collect();
