@@ -149,10 +149,7 @@ mod tests {
                 section.asked()
             });
             assert!(found.is_empty() || entry.keys.iter().any(|key| key.default.is_empty()), "{}: {found:?}", entry.kind);
-            let known = |name: &str| {
-                let keys = entry.keys.iter().chain(resample::COMMON_KEYS).map(|key| key.name);
-                keys.chain(transfer_entropy::LATER_KEYS.iter().copied()).any(|key| key == name)
-            };
+            let known = |name: &str| entry.keys.iter().chain(resample::COMMON_KEYS).any(|key| key.name == name);
             assert!(asked.iter().all(|name| known(name)), "{} asks for {asked:?}", entry.kind);
             assert!(entry.keys.iter().all(|key| asked.contains(&key.name)), "{} asks for {asked:?}", entry.kind);
         }

@@ -5,6 +5,8 @@
 //! its null (a complexity, usually) has p near 1. Metrics that know a better null draw it themselves
 //! ([`Metric::evaluate_resampled`]): transfer entropy does.
 //!
+//! Of the default statistic, `null_mean`, `null_sd` and `effect_size` (value less mean, in deviations) stand beside it.
+//!
 //! **Bootstrap.** Moving blocks over time, the same for all channels, ⌈n^(1/3)⌉ samples long; the interval runs from the 2.5th to
 //! the 97.5th percentile. It speaks of the sampling error of a stationary signal whose memory is shorter than a block. Every joint
 //! of two blocks is a transition that the recording does not hold: a Lempel–Ziv count, which reads on over joints, comes out
@@ -12,7 +14,7 @@
 
 use super::surrogate::{Purpose, SurrogateKind, moving_blocks, stream};
 use super::{Bench, Metric, Output};
-use crate::data::{MetricRow, Series};
+use crate::data::{MetricRow, Series, Value};
 use crate::spec::{Key, Section};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -84,6 +86,8 @@ pub fn evaluate(metric: &dyn Metric, resampling: &Resampling, bench: &Bench<'_>)
             row.p_value = Some(p_value(observed, null, EQUAL * observed.abs()));
             row.surrogates = u32::try_from(null.len()).ok();
         });
+        let described = null_rows(&mut output.rows, &nulls, metric.statistics().first().copied().unwrap_or_default());
+        output.rows.extend(described);
     }
     if resampling.bootstrap > 0 {
         let draws = again(metric, &bench, resampling.bootstrap, |draw| bootstrap_series(&bench, draw));
@@ -94,6 +98,33 @@ pub fn evaluate(metric: &dyn Metric, resampling: &Resampling, bench: &Bench<'_>)
         });
     }
     output
+}
+
+/// What the null of each row of `statistic` is like: its mean, its standard deviation (n − 1), and the value less that mean in such
+/// deviations (the effect size).
+fn null_rows(rows: &mut [MetricRow], evaluations: &[Vec<MetricRow>], statistic: &str) -> Vec<MetricRow> {
+    let mut made = Vec::new();
+    each_row(rows, evaluations, |row, observed, null| {
+        if row.statistic != statistic {
+            return;
+        }
+        let n = null.len() as f64;
+        let mean = null.iter().sum::<f64>() / n;
+        let sd = (null.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+        let varies = sd > EQUAL * mean.abs();
+        let effect = if varies { Value::Known((observed - mean) / sd) } else { Value::Absent("the null does not vary".into()) };
+        let numbers = [
+            ("null_mean", Value::Known(mean), row.unit_of_measure.as_str()),
+            ("null_sd", Value::of(sd, "one surrogate has no standard deviation"), &row.unit_of_measure),
+            ("effect_size", effect, "1"),
+        ];
+        made.extend(numbers.map(|(name, value, unit)| MetricRow {
+            source: row.source.clone(),
+            target: row.target.clone(),
+            ..MetricRow::new(name, value, unit)
+        }));
+    });
+    made
 }
 
 /// `(1 + #{null ≥ observed}) / (1 + #null)`, where a null that falls short by `rounding` or less counts as equal.
@@ -131,7 +162,7 @@ fn again(metric: &dyn Metric, bench: &Bench<'_>, draws: u32, remake: impl Fn(u32
 }
 
 /// Hands `fill` every known row with its value and what the same row was in the evaluations where it is known, if any.
-fn each_row(rows: &mut [MetricRow], evaluations: &[Vec<MetricRow>], fill: impl Fn(&mut MetricRow, f64, &[f64])) {
+fn each_row(rows: &mut [MetricRow], evaluations: &[Vec<MetricRow>], mut fill: impl FnMut(&mut MetricRow, f64, &[f64])) {
     for (index, row) in rows.iter_mut().enumerate() {
         let Some(observed) = row.value.known() else { continue };
         let same = |other: &&MetricRow| other.statistic == row.statistic && other.source == row.source && other.target == row.target;
@@ -160,7 +191,6 @@ fn bootstrap_series(bench: &Bench<'_>, draw: u32) -> Option<Series> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Value;
     use crate::spec::with_section;
     use rand::RngExt;
 
@@ -169,7 +199,7 @@ mod tests {
     struct Moments;
     impl Metric for Moments {
         fn statistics(&self) -> &'static [&'static str] {
-            &["value"]
+            &["mean"]
         }
         fn evaluate(&self, bench: &Bench<'_>) -> Output {
             let channel = bench.series.channel(0);
@@ -234,6 +264,41 @@ mod tests {
         // sd of the mean of an AR(1): sigma_e / (1 - phi) / sqrt(n); a block of 10 sees about 70 % of it (memory of 5).
         let expected = 2.0 * 1.96 * (1.0 / 3.0_f64).sqrt() / 0.2 / (n as f64).sqrt();
         assert!((0.5 * expected..1.1 * expected).contains(&(high - low)), "{} against {expected}", high - low);
+    }
+
+    #[test]
+    fn the_default_statistic_is_set_against_its_null() {
+        #[derive(Debug)]
+        struct Lagged;
+        impl Metric for Lagged {
+            fn statistics(&self) -> &'static [&'static str] {
+                &["lagged"]
+            }
+            fn evaluate(&self, bench: &Bench<'_>) -> Output {
+                Moments.evaluate(bench)
+            }
+            fn params(&self) -> serde_json::Value {
+                serde_json::Value::Null
+            }
+            fn version(&self) -> u32 {
+                1
+            }
+            fn cost_s(&self, _: usize, _: usize) -> f64 {
+                0.0
+            }
+        }
+        let n = 400;
+        let plan = Resampling { surrogates: 200, ..Resampling::NONE };
+        let rows = evaluate(&Lagged, &plan, &Bench { series: &smooth(n), spikes: None, seed: 4 }).rows;
+        let of = |name: &str| rows.iter().find(|row| row.statistic == name).unwrap().value.known().unwrap();
+        // An autocorrelation of 0.8 is 0.8 √n of the deviations 1/√n that white noise has.
+        assert!((of("effect_size") - 0.8 * (n as f64).sqrt()).abs() < 3.0, "{rows:?}");
+        assert!((of("effect_size") - (of("lagged") - of("null_mean")) / of("null_sd")).abs() < 1e-12);
+        assert_eq!(rows.len(), 6);
+        // The mean of a permutation is the mean: no null to compare with.
+        let rows = run(&smooth(50), plan).rows;
+        let effect = &rows.iter().find(|row| row.statistic == "effect_size").unwrap().value;
+        assert_eq!(*effect, Value::Absent("the null does not vary".into()));
     }
 
     #[test]

@@ -2,138 +2,120 @@
 //!
 //! `TE(X→Y) = I(Y_t ; X_{t−u}^{(l)} | Y_{t−1}^{(k)})`, T. Schreiber, "Measuring information transfer", Phys. Rev. Lett. 85, 2000;
 //! the source's delay `u` as M. Wibral et al., PLoS ONE 8, 2013. Histories have `k` and `l` members, `target_delay` and
-//! `source_delay` samples apart. `estimator = "discrete"` is the plug-in estimate in bits over the observations of one window.
+//! `source_delay` samples apart. With `condition`, the last values of these channels join the target's past.
+//!
+//! | `estimator` | what | unit |
+//! | --- | --- | --- |
+//! | `discrete` | plug-in over symbols (`discrete.rs`, `bits.rs`, `symbolic.rs`) | bit |
+//! | `gaussian` | two linear regressions: half of Granger's causality (`gaussian.rs`) | nat |
+//! | `ksg` | nearest neighbours (`ksg.rs`, `neighbours.rs`) | nat |
+//! | `spike-continuous` | nearest neighbours of spike histories in continuous time (`spikes.rs`) | nat/s |
 //!
 //! **Symbols.** A channel whose values are all integers in `0..alphabet` is taken as it is. Any other is cut into `alphabet` bins
 //! of equal width between its least and greatest value, channel by channel. With `alphabet = 2`, spike counts up to 1 are
-//! therefore spike or no spike, but a channel with a bin of 4 spikes is "fewer than 2" or "2 and more": raise `alphabet` or
+//! therefore spike or no spike, but a channel with a bin of 4 spikes is "fewer than 2" and "2 and more": raise `alphabet` or
 //! shorten `bin_s` where that is not meant.
 //!
-//! **Null.** The plug-in is biased up. `surrogates` with `surrogate = "shuffle"` permute the source's histories against the
-//! target's observations (J. Lizier, Front. Robot. AI 1, 2014), which keeps the target's own past; `circular-shift`, `block` and
-//! `phase` (symbols in the ranks of the phase-randomised channel) act on the source's symbols. `effective` is `value` less the mean
-//! of the null. `bias = "shuffle"` takes the mean of 50 permutations off `value`, and off its null.
+//! **Null.** `surrogates` with `surrogate = "shuffle"` permute the source's histories against the target's observations
+//! (J. Lizier, Front. Robot. AI 1, 2014), which keeps the target's own past; `circular-shift`, `block` and `phase` (symbols in the
+//! ranks of the phase-randomised channel) act on the source. `effective` is `value` less the mean of the null, `effect_size` the
+//! same in standard deviations of the null. Over several pairs, `q_value` is the false discovery rate of each p-value.
+//!
+//! **Several lags.** `value` is the greatest over the list, all of them on the same observations, and `lag` where it is. The null is
+//! the greatest of each surrogate, so that the choice is in the p-value.
+//!
+//! **Selection.** With `selection = "greedy"` the histories are chosen (`greedy.rs`): a pair has a `value` where past values of the
+//! source say something that those of the target and of all other chosen sources do not.
 //!
 //! **Interval.** The bootstrap resamples blocks of observations, histories and all (H. Künsch's blocks of blocks, 1989), so that no
 //! transition is made up. A resample holds fewer distinct cells than the data: the plug-in's bias is in it twice.
 
+mod bits;
+mod continuous;
 mod discrete;
+mod gaussian;
+mod greedy;
+mod keys;
+mod ksg;
+mod neighbours;
+mod ragwitz;
+mod rows;
+mod scan;
+mod spikes;
+mod symbolic;
+mod tail;
 
-use super::resample::{interval, p_value};
-use super::surrogate::{Purpose, SurrogateKind, moving_blocks, permutation, stream};
 use super::{Bench, Metric, Output, Resampling};
 use crate::data::{MetricRow, Series, Value};
-use crate::spec::{Entry, Key, Section};
-use discrete::{Histories, Source, Target, transfer_entropy};
+use crate::spec::Entry;
+use continuous::{Continuous, Method, Preparation};
+use discrete::Histories;
+use gaussian::Test;
+use greedy::Greedy;
+use ksg::Ksg;
+use ragwitz::Ragwitz;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
-use toml::Spanned;
-use toml::de::DeValue;
+use scan::{Draws, Estimator, scan};
+use spikes::SpikeTimes;
+use symbolic::{Bias, N_SHUFFLES, Symbolic};
+
+pub use keys::ENTRY_KEYS;
 
 /// The registry's entry.
 pub const ENTRY: Entry<dyn Metric> = Entry {
     kind: "transfer-entropy",
     summary: "information that a source's past adds about a target's next state, for ordered pairs of channels",
-    keys: &[
-        Key { name: "estimator", default: "\"discrete\"", help: "discrete: plug-in over symbols, in bits" },
-        Key { name: "target_history", default: "1", help: "members of the target's history" },
-        Key { name: "source_history", default: "1", help: "members of the source's history" },
-        Key { name: "target_delay", default: "1", help: "samples between members of the target's history" },
-        Key { name: "source_delay", default: "1", help: "samples between members of the source's history" },
-        Key { name: "lag", default: "1", help: "samples from the source's newest member to the target's next state" },
-        Key { name: "alphabet", default: "2", help: "symbols; equal-width bins of a channel whose values are not integers below it" },
-        Key { name: "bias", default: "\"none\"", help: "none; miller-madow; shuffle: less the mean of 50 permutations" },
-        Key { name: "pairs", default: "\"all\"", help: "all ordered pairs, or [[\"source\", \"target\"], …] by channel name" },
-    ],
+    keys: ENTRY_KEYS,
     parse: |section| TransferEntropy::parse(section).map(|metric| Box::new(metric) as Box<dyn Metric>),
 };
 
-/// Keys that the contract names for estimators that this version does not have.
-pub const LATER_KEYS: &[&str] = &["condition", "k", "theiler", "noise", "normalise_input", "algorithm"];
+/// How the information is estimated.
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    Discrete { alphabet: u32, bias: Bias },
+    Gaussian { test: Test },
+    Ksg { ksg: Ksg, preparation: Preparation },
+    Spikes { k: usize, noise: f64 },
+}
 
-const LATER_ESTIMATORS: &[&str] = &["gaussian", "ksg", "spike-continuous"];
-const BIAS: &[&str] = &["none", "miller-madow", "shuffle"];
-/// Permutations behind `bias = "shuffle"`.
-const N_SHUFFLES: u32 = 50;
-/// Sums of `n log n` that are equal in theory differ by less than this, in bits.
-const ROUNDING: f64 = 1e-12;
-/// More symbols than this are not symbols.
-const LARGEST_ALPHABET: u64 = 1 << 16;
+impl Kind {
+    fn unit_of_measure(&self) -> &'static str {
+        match self {
+            Self::Discrete { .. } => "bit",
+            Self::Gaussian { .. } | Self::Ksg { .. } => "nat",
+            Self::Spikes { .. } => "nat/s",
+        }
+    }
+}
 
 /// The metric with checked parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransferEntropy {
+    kind: Kind,
     histories: Histories,
-    alphabet: u32,
-    bias: &'static str,
+    /// Samples from the source's newest member to the target's next state; at least one of them.
+    lags: Vec<usize>,
     /// `None`: all.
     pairs: Option<Vec<[String; 2]>>,
-}
-
-impl TransferEntropy {
-    fn parse(section: &Section<'_>) -> Option<Self> {
-        let before = section.diagnostics().len();
-        section.choice_or_later("estimator", &["discrete"], LATER_ESTIMATORS);
-        let count = |key| section.integer(key, 1).map_or(1, |number| usize::try_from(number).unwrap_or(usize::MAX));
-        let histories = Histories {
-            target: count("target_history"),
-            source: count("source_history"),
-            target_delay: count("target_delay"),
-            source_delay: count("source_delay"),
-            lag: count("lag"),
-        };
-        let alphabet = section.integer("alphabet", 2).unwrap_or(2);
-        if alphabet > LARGEST_ALPHABET {
-            section.error(section.span_of("alphabet"), format!("`alphabet` must be {LARGEST_ALPHABET} or less, not {alphabet}"), "");
-        }
-        let bias = section.choice("bias", BIAS).unwrap_or(BIAS[0]);
-        let pairs = pairs(section);
-        for key in LATER_KEYS {
-            if section.raw(key).is_some() {
-                let hint = "it belongs to estimators that this version does not have";
-                section.error(section.span_of(key), format!("`{key}` of {} is not available yet", section.name()), hint);
-            }
-        }
-        (section.diagnostics().len() == before).then_some(Self { histories, alphabet: alphabet as u32, bias, pairs })
-    }
-}
-
-/// `"all"` (and nothing) is `None`.
-fn pairs(section: &Section<'_>) -> Option<Vec<[String; 2]>> {
-    let value = section.raw("pairs")?;
-    if value.get_ref().as_str() == Some("all") {
-        return None;
-    }
-    let wrong = |span, message: &str| section.error(span, message, "write `pairs = \"all\"` or `pairs = [[\"source\", \"target\"]]`");
-    let Some(items) = value.get_ref().as_array().filter(|items| !items.is_empty()) else {
-        wrong(value.span(), "`pairs` must be \"all\" or a list of pairs of channel names");
-        return None;
-    };
-    let mut pairs = Vec::new();
-    for item in items.iter() {
-        let names = |pair: &Spanned<DeValue<'_>>| -> Option<Vec<String>> {
-            pair.get_ref().as_array()?.iter().map(|name| name.get_ref().as_str().map(str::to_owned)).collect()
-        };
-        match names(item).and_then(|names| <[String; 2]>::try_from(names).ok()) {
-            Some([source, target]) if source == target => wrong(item.span(), "a pair of `pairs` must be two different channels"),
-            Some(pair) => pairs.push(pair),
-            None => wrong(item.span(), "each of `pairs` must be two channel names, source and target"),
-        }
-    }
-    Some(pairs)
+    condition: Vec<String>,
+    /// Histories are chosen from the past of all channels.
+    greedy: Option<Greedy>,
+    /// The target's history is chosen by how well it predicts.
+    ragwitz: Option<Ragwitz>,
 }
 
 impl Metric for TransferEntropy {
     fn fits(&self, series: &Series) -> Result<(), String> {
         let names = series.channels();
-        if let Some(name) = self.pairs.iter().flatten().flatten().find(|name| !names.contains(name)) {
-            return Err(format!("there is no channel `{name}` in `pairs`: the channels are {}", shortened(names)));
+        let named = self.pairs.iter().flatten().flatten().map(|name| ("pairs", name));
+        let named = named.chain(self.condition.iter().map(|name| ("condition", name)));
+        if let Some((key, name)) = named.into_iter().find(|(_, name)| !names.contains(name)) {
+            return Err(format!("there is no channel `{name}` in `{key}`: the channels are {}", shortened(names)));
         }
-        too_short(&self.histories, series.n_samples())
-            .map_or(Ok(()), |reason| Err(format!("{reason}; take longer windows or smaller bins")))
+        self.too_short(series.n_samples()).map_or(Ok(()), |reason| Err(format!("{reason}; take longer windows or smaller bins")))
     }
     fn statistics(&self) -> &'static [&'static str] {
-        &["value", "effective", "null_mean", "null_sd"]
+        &["value", "effective", "null_mean", "null_sd", "effect_size", "q_value", "lag", "omnibus", "observations", "ties", "flag"]
     }
     fn evaluate(&self, bench: &Bench<'_>) -> Output {
         self.run(bench, &Resampling::NONE)
@@ -142,23 +124,35 @@ impl Metric for TransferEntropy {
         Some(self.run(bench, resampling))
     }
     fn params(&self) -> serde_json::Value {
-        let Histories { target, target_delay, source, source_delay, lag } = self.histories;
+        let Histories { target, target_delay, source, source_delay } = self.histories;
         serde_json::json!({
-            "kind": "transfer-entropy", "estimator": "discrete",
-            "target_history": target, "source_history": source, "target_delay": target_delay, "source_delay": source_delay, "lag": lag,
-            "alphabet": self.alphabet, "bias": self.bias, "pairs": self.pairs,
+            "kind": "transfer-entropy", "estimator": format!("{:?}", self.kind),
+            "target_history": target, "source_history": source, "target_delay": target_delay, "source_delay": source_delay,
+            "lag": self.lags, "pairs": self.pairs, "condition": self.condition, "greedy": format!("{:?}", self.greedy),
+            "ragwitz": format!("{:?}", self.ragwitz),
         })
     }
     fn version(&self) -> u32 {
-        1
+        2
     }
     fn cost_s(&self, n_channels: usize, n_samples: usize) -> f64 {
         let pairs = self.pairs.as_ref().map_or(n_channels * n_channels.saturating_sub(1), Vec::len) as f64;
-        let bits = self.alphabet == 2 && self.histories.target == 1 && self.histories.source == 1;
-        let shuffles = if self.bias == "shuffle" { f64::from(N_SHUFFLES) } else { 0.0 };
-        // Per observation: 64 at a time, or one table access; then the making of histories and permutations of each source.
-        let counting = pairs * (1.0 + shuffles) * if bits { 5e-11 } else { 3e-9 };
-        (counting + n_channels as f64 * (1.0 + shuffles) * 1e-8) * n_samples as f64
+        let (n, lags) = (n_samples as f64, self.lags.len() as f64);
+        let columns = (1 + self.histories.target + self.histories.source + self.condition.len()) as f64;
+        let of_pair = match &self.kind {
+            Kind::Discrete { alphabet, bias } => {
+                let rows = *alphabet == 2 && bits::pays(&self.histories, self.condition.len());
+                let shuffles = if *bias == Bias::Shuffle { f64::from(N_SHUFFLES) } else { 0.0 };
+                n * (1.0 + shuffles) * if rows { 2e-11 } else { 3e-9 }
+            }
+            Kind::Gaussian { .. } => n * columns * columns * 5e-10,
+            Kind::Ksg { .. } => n * (n + 2.0).log2() * columns * 1e-7,
+            // A spike in ten bins, say.
+            Kind::Spikes { .. } => n * (n + 2.0).log2() * columns * 4e-8,
+        };
+        // A test of every candidate a variable that is chosen; a few are.
+        let candidates = self.greedy.map_or(1.0, |greedy| 4.0 * greedy.max_lag as f64);
+        (pairs * of_pair * candidates + n_channels as f64 * n * 1e-8) * lags
     }
 }
 
@@ -168,204 +162,198 @@ struct Pair {
     channels: Result<(usize, usize), String>,
 }
 
-/// What is known of one pair.
-struct Estimate {
-    value: f64,
-    null: Vec<f64>,
-    interval: Option<(f64, f64)>,
-}
-
 impl TransferEntropy {
-    fn run(&self, bench: &Bench<'_>, resampling: &Resampling) -> Output {
-        let sides = Sides::of(self, bench.series);
-        let pairs = self.pairs_of(bench.series, &sides);
-        let known: Vec<(usize, usize)> = pairs.iter().filter_map(|pair| pair.channels.clone().ok()).collect();
-        let mut estimates = self.estimates(&sides, &known, bench.seed, resampling).into_iter();
-        let mut rows = Vec::new();
-        for pair in pairs {
-            let estimate = pair.channels.and_then(|_| estimates.next().ok_or_else(|| "no estimate was made".to_owned()));
-            rows.extend(rows_of(pair.names, estimate, resampling.surrogates));
+    /// Samples before the first with all histories at every lag.
+    fn reach(&self) -> usize {
+        if let Some(greedy) = self.greedy {
+            return greedy.max_lag;
         }
+        let own = self.ragwitz.map_or(1, |ragwitz| ragwitz.reach());
+        self.lags.iter().map(|&lag| self.histories.reach(lag)).fold(own, usize::max)
+    }
+
+    /// Why a series is too short.
+    fn too_short(&self, n_samples: usize) -> Option<String> {
+        if matches!(self.kind, Kind::Spikes { .. }) {
+            return None;
+        }
+        let reach = self.reach();
+        if n_samples.saturating_sub(reach) < 2 {
+            let needed = reach.saturating_add(2);
+            return Some(format!("these histories and this lag need {needed} samples or more, but there are {n_samples}"));
+        }
+        match &self.kind {
+            Kind::Ksg { ksg, .. } => ksg.too_few(n_samples - reach),
+            Kind::Discrete { .. } | Kind::Gaussian { .. } | Kind::Spikes { .. } => None,
+        }
+    }
+
+    fn run(&self, bench: &Bench<'_>, resampling: &Resampling) -> Output {
+        let series = bench.series;
+        let place = |name: &String| series.channels().iter().position(|known| known == name);
+        let conditions: Result<Vec<usize>, String> =
+            self.condition.iter().map(|name| place(name).ok_or_else(|| unknown("condition", name, series))).collect();
+        let without_spikes = (matches!(self.kind, Kind::Spikes { .. }) && bench.spikes.is_none()).then(|| {
+            "`estimator = \"spike-continuous\"` needs spike times: a dataset with `signal = \"spikes\"`, and no embedding".to_owned()
+        });
+        let fault = without_spikes.or_else(|| self.too_short(series.n_samples())).or_else(|| conditions.clone().err());
+        let conditions = conditions.unwrap_or_default();
+        let mut rows_of_history = Vec::new();
+        let estimator = fault.is_none().then(|| self.estimator(bench, conditions.clone(), &mut rows_of_history));
+        let constant: Vec<bool> = (0..series.n_channels()).map(|at| estimator.as_ref().is_some_and(|(_, constant)| constant[at])).collect();
+        let pairs = self.pairs_of(bench, &conditions, &constant, fault.as_deref());
+        let known: Vec<(usize, usize)> = pairs.iter().filter_map(|pair| pair.channels.clone().ok()).collect();
+        let draws = Draws::new(bench.seed, resampling);
+        if let (Some(greedy), None) = (self.greedy, &fault) {
+            let mut rows = self.greedy_rows(greedy, bench, &pairs, &draws);
+            rows.extend(self.rows_of_all(series));
+            return Output { rows, curves: Vec::new() };
+        }
+        let mut estimates = estimator.map_or_else(Vec::new, |(estimator, _)| scan(&*estimator, &self.lags, &known, &draws)).into_iter();
+        let estimates = pairs.into_iter().map(|pair| {
+            let estimate = pair.channels.and_then(|_| estimates.next().unwrap_or_else(|| Err("no estimate was made".to_owned())));
+            (pair.names, estimate)
+        });
+        let mut rows = rows::of_pairs(estimates.collect(), &self.lags, resampling.surrogates, self.kind.unit_of_measure());
+        rows.extend(rows_of_history);
+        rows.extend(self.rows_of_all(series));
         Output { rows, curves: Vec::new() }
     }
 
-    fn pairs_of(&self, series: &Series, sides: &Sides) -> Vec<Pair> {
-        let names = series.channels();
-        let place = |name: &String| {
-            let found = names.iter().position(|known| known == name);
-            found.ok_or_else(|| format!("there is no channel `{name}` in `pairs`: the channels are {}", shortened(names)))
+    /// The estimator, and which channels carry no information.
+    fn estimator<'a>(
+        &self,
+        bench: &Bench<'a>,
+        conditions: Vec<usize>,
+        history: &mut Vec<MetricRow>,
+    ) -> (Box<dyn Estimator + 'a>, Vec<bool>) {
+        let series = bench.series;
+        let (histories, first) = (self.histories, self.reach());
+        let constant = |channel: &[f64]| channel.iter().all(|value| *value == channel[0]);
+        let mut continuous = |method, channels| {
+            let mut estimator = Continuous::new(channels, histories, conditions.clone(), first, method);
+            if let Some(ragwitz) = &self.ragwitz {
+                estimator = estimator.embedded(ragwitz);
+                history.extend(rows::of_histories(estimator.own(), series.channels()));
+            }
+            (Box::new(estimator) as Box<dyn Estimator + 'a>, series.iter().map(constant).collect())
         };
-        let checked = |source: usize, target: usize| match (&sides.too_short, [source, target].into_iter().find(|&at| sides.constant[at])) {
-            (Some(reason), _) => Err(reason.clone()),
-            (None, Some(channel)) => Err(format!("channel `{}` is constant: it carries no information", names[channel])),
-            (None, None) => Ok((source, target)),
+        match &self.kind {
+            Kind::Discrete { alphabet, bias } => {
+                let symbolic = Symbolic::new(series, histories, *alphabet, *bias, &conditions, first);
+                let constant = (0..series.n_channels()).map(|channel| symbolic.is_constant(channel)).collect();
+                (Box::new(symbolic), constant)
+            }
+            Kind::Gaussian { test } => continuous(Method::Gaussian(*test), series.iter().map(<[f64]>::to_vec).collect()),
+            Kind::Ksg { ksg, preparation } => continuous(Method::Ksg(*ksg), preparation.apply(series, bench.seed)),
+            Kind::Spikes { k, noise } => {
+                let none = vec![false; series.n_channels()];
+                match bench.spikes {
+                    Some(spikes) => (Box::new(SpikeTimes::new(spikes, histories, conditions, *k, *noise)), none),
+                    None => continuous(Method::Gaussian(Test::F), Vec::new()),
+                }
+            }
+        }
+    }
+
+    fn greedy_rows(&self, greedy: Greedy, bench: &Bench<'_>, pairs: &[Pair], draws: &Draws) -> Vec<MetricRow> {
+        let (method, channels) = match &self.kind {
+            Kind::Ksg { ksg, preparation } => (Method::Ksg(*ksg), preparation.apply(bench.series, bench.seed)),
+            _ => (Method::Gaussian(Test::F), bench.series.iter().map(<[f64]>::to_vec).collect()),
+        };
+        let data = Continuous::new(channels, self.histories, Vec::new(), greedy.max_lag, method);
+        let mut targets: Vec<(usize, Vec<usize>)> = Vec::new();
+        for (source, target) in pairs.iter().filter_map(|pair| pair.channels.clone().ok()) {
+            match targets.iter_mut().find(|known| known.0 == target) {
+                Some(known) => known.1.push(source),
+                None => targets.push((target, vec![source])),
+            }
+        }
+        let found: Vec<_> = targets.par_iter().map(|(target, sources)| (*target, greedy.search(&data, *target, sources, draws))).collect();
+        rows::of_choices(pairs.iter().map(|pair| (&pair.names, &pair.channels)), &found, bench.series.channels(), draws.surrogates)
+    }
+
+    fn pairs_of(&self, bench: &Bench<'_>, conditions: &[usize], constant: &[bool], fault: Option<&str>) -> Vec<Pair> {
+        let (series, names) = (bench.series, bench.series.channels());
+        let checked = |source: usize, target: usize| -> Result<(usize, usize), String> {
+            if let Some(reason) = fault {
+                return Err(reason.to_owned());
+            }
+            if let Some(&channel) = [source, target].iter().chain(conditions).find(|&&at| constant[at]) {
+                return Err(format!("channel `{}` is constant: it carries no information", names[channel]));
+            }
+            if let Some(&channel) = [source, target].iter().find(|at| conditions.contains(at)) {
+                return Err(format!("channel `{}` is also a condition", names[channel]));
+            }
+            let same = match bench.spikes.filter(|_| matches!(self.kind, Kind::Spikes { .. })) {
+                Some(spikes) => spikes.trains()[source].times_s == spikes.trains()[target].times_s,
+                None => series.channel(source) == series.channel(target),
+            };
+            if same {
+                return Err(format!(
+                    "channels `{}` and `{}` hold the same values: neither can add to the other",
+                    names[source], names[target]
+                ));
+            }
+            Ok((source, target))
         };
         let named = |source: &String, target: &String| Some([source.clone(), target.clone()]);
         if let Some(pairs) = &self.pairs {
+            let place = |name: &String| names.iter().position(|known| known == name).ok_or_else(|| unknown("pairs", name, series));
             let channels = |[source, target]: &[String; 2]| checked(place(source)?, place(target)?);
             return pairs.iter().map(|pair| Pair { names: named(&pair[0], &pair[1]), channels: channels(pair) }).collect();
         }
-        if names.len() < 2 {
-            let reason = format!("transfer entropy needs two channels or more, and there is only `{}`", names[0]);
+        let free: Vec<usize> = (0..names.len()).filter(|at| !conditions.contains(at)).collect();
+        if free.len() < 2 {
+            let beside = if conditions.is_empty() { "" } else { " beside the conditions" };
+            let found = free.first().map_or_else(|| "none".to_owned(), |&at| format!("only `{}`", names[at]));
+            let reason = format!("transfer entropy needs two channels or more{beside}, and there is {found}");
             return vec![Pair { names: None, channels: Err(reason) }];
         }
-        let all = (0..names.len()).flat_map(|source| (0..names.len()).map(move |target| (source, target)));
+        let all = free.iter().flat_map(|&source| free.iter().map(move |&target| (source, target)));
         all.filter(|(source, target)| source != target)
             .map(|(source, target)| Pair { names: named(&names[source], &names[target]), channels: checked(source, target) })
             .collect()
     }
 
-    /// One estimate a pair, in their order.
-    fn estimates(&self, sides: &Sides, pairs: &[(usize, usize)], seed: u64, resampling: &Resampling) -> Vec<Estimate> {
-        let mut by_source: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        pairs.iter().enumerate().for_each(|(index, &(source, _))| by_source.entry(source).or_default().push(index));
-        let groups: Vec<(usize, Vec<usize>)> = by_source.into_iter().collect();
-        let made: Vec<Vec<(usize, Estimate)>> = groups
-            .par_iter()
-            .map(|(source, indices)| {
-                let targets: Vec<&Target> = indices.iter().map(|&index| &sides.channels[pairs[index].1].1).collect();
-                let made = self.of_source(sides, *source, &targets, seed, resampling);
-                indices.iter().copied().zip(made).collect()
-            })
-            .collect();
-        let mut flat: Vec<(usize, Estimate)> = made.into_iter().flatten().collect();
-        flat.sort_by_key(|(index, _)| *index);
-        let mut estimates: Vec<Estimate> = flat.into_iter().map(|(_, estimate)| estimate).collect();
-        self.add_intervals(&mut estimates, sides, pairs, seed, resampling.bootstrap);
-        estimates
+    /// What is said once: observations of each pair, and ties of each channel where they matter.
+    fn rows_of_all(&self, series: &Series) -> Vec<MetricRow> {
+        if matches!(self.kind, Kind::Spikes { .. }) {
+            return Vec::new();
+        }
+        let n = series.n_samples().saturating_sub(self.reach());
+        let mut rows = vec![MetricRow::new("observations", Value::Known(n as f64), "1")];
+        rows.extend(self.shortage(n).map(|reason| MetricRow::new("flag", Value::Undefined(reason), "1")));
+        if matches!(self.kind, Kind::Ksg { .. }) {
+            let ties = series.iter().zip(series.channels());
+            rows.extend(
+                ties.map(|(channel, name)| MetricRow::new("ties", Value::Known(continuous::ties(channel) as f64), "1").source(name)),
+            );
+        }
+        rows
     }
+}
 
-    /// Values and nulls of all targets of one source: a permutation is drawn once and meets every target.
-    fn of_source(&self, sides: &Sides, source: usize, targets: &[&Target], seed: u64, resampling: &Resampling) -> Vec<Estimate> {
-        let corrected = self.bias == "miller-madow";
-        let against = |side: &Source| -> Vec<f64> { targets.iter().map(|target| transfer_entropy(side, target, corrected)).collect() };
-        let original = &sides.channels[source].0;
-        let permuted = |purpose, draw| {
-            let mut rng = stream(seed, purpose, draw, source);
-            original.gathered(&permutation(sides.n_observations, &mut rng))
+/// Observations a cell of the table, or a dimension, below which an estimate is mostly bias.
+const ENOUGH: f64 = 5.0;
+
+impl TransferEntropy {
+    /// What makes estimates from `n` observations doubtful, though they can be computed.
+    fn shortage(&self, n: usize) -> Option<String> {
+        let members = (1 + self.histories.target + self.histories.source + self.condition.len()) as f64;
+        let (cells, what) = match &self.kind {
+            Kind::Discrete { alphabet, .. } => (f64::from(*alphabet).powf(members), "cells"),
+            Kind::Gaussian { .. } | Kind::Ksg { .. } if self.greedy.is_none() => (4.0 * members, "dimensions"),
+            _ => return None,
         };
-        let mut bias = vec![0.0; targets.len()];
-        if self.bias == "shuffle" {
-            let draws: Vec<Vec<f64>> = (0..N_SHUFFLES).into_par_iter().map(|draw| against(&permuted(Purpose::Normalise, draw))).collect();
-            for draw in draws {
-                bias.iter_mut().zip(draw).for_each(|(sum, value)| *sum += value / f64::from(N_SHUFFLES));
-            }
-        }
-        let nulls: Vec<Vec<f64>> = (0..resampling.surrogates)
-            .into_par_iter()
-            .map(|draw| match resampling.surrogate {
-                SurrogateKind::Shuffle => against(&permuted(Purpose::Surrogate, draw)),
-                kind @ (SurrogateKind::CircularShift | SurrogateKind::Block | SurrogateKind::Phase) => {
-                    let symbols = &sides.symbols[source];
-                    let values: Vec<f64> = symbols.iter().map(|&symbol| f64::from(symbol)).collect();
-                    let order = kind.order(&values, &mut stream(seed, Purpose::Surrogate, draw, source));
-                    let reordered: Vec<u32> = order.into_iter().map(|index| symbols[index]).collect();
-                    against(&self.histories.source_of(&reordered, self.alphabet))
-                }
-            })
-            .collect();
-        let values = against(original).into_iter().zip(bias).enumerate();
-        values
-            .map(|(index, (value, bias))| Estimate {
-                value: value - bias,
-                null: nulls.iter().map(|draw| draw[index] - bias).collect(),
-                interval: None,
-            })
-            .collect()
-    }
-
-    fn add_intervals(&self, estimates: &mut [Estimate], sides: &Sides, pairs: &[(usize, usize)], seed: u64, bootstrap: u32) {
-        if pairs.is_empty() || bootstrap == 0 {
-            return;
-        }
-        let corrected = self.bias == "miller-madow";
-        let draws: Vec<Vec<f64>> = (0..bootstrap)
-            .into_par_iter()
-            .map(|draw| {
-                let order = moving_blocks(sides.n_observations, &mut stream(seed, Purpose::Bootstrap, draw, 0));
-                let again: Vec<(Source, Target)> =
-                    sides.channels.iter().map(|(source, target)| (source.gathered(&order), target.gathered(&order))).collect();
-                pairs.iter().map(|&(source, target)| transfer_entropy(&again[source].0, &again[target].1, corrected)).collect()
-            })
-            .collect();
-        // What `bias = "shuffle"` took off the value is taken off its resamples.
-        for (index, estimate) in estimates.iter_mut().enumerate() {
-            let (source, target) = pairs[index];
-            let plain = transfer_entropy(&sides.channels[source].0, &sides.channels[target].1, corrected);
-            let taken = plain - estimate.value;
-            estimate.interval = interval(&draws.iter().map(|draw| draw[index] - taken).collect::<Vec<_>>());
-        }
+        let (least, short) = (ENOUGH * cells, n > 1 && (n as f64) < ENOUGH * cells);
+        let cells = if what == "cells" { cells } else { members };
+        short.then(|| format!("short series: {n} observations for {cells} {what} (take {least} or more)"))
     }
 }
 
-/// Every channel as symbols, as a source and as a target. Channels are empty where the window is too short.
-struct Sides {
-    symbols: Vec<Vec<u32>>,
-    constant: Vec<bool>,
-    channels: Vec<(Source, Target)>,
-    n_observations: usize,
-    too_short: Option<String>,
-}
-
-/// Why a series is too short for one pair of observations.
-fn too_short(histories: &Histories, n_samples: usize) -> Option<String> {
-    let reach = histories.reach();
-    (n_samples.saturating_sub(reach) < 2).then(|| {
-        let needed = reach.saturating_add(2);
-        format!("these histories and this lag need {needed} samples or more, but there are {n_samples}")
-    })
-}
-
-impl Sides {
-    fn of(metric: &TransferEntropy, series: &Series) -> Self {
-        let histories = &metric.histories;
-        let n_observations = series.n_samples().saturating_sub(histories.reach());
-        let too_short = too_short(histories, series.n_samples());
-        let symbols: Vec<Vec<u32>> = series.iter().map(|channel| discrete::symbols(channel, metric.alphabet)).collect();
-        let constant = symbols.iter().map(|channel| channel.iter().all(|symbol| *symbol == channel[0])).collect();
-        let channels = if too_short.is_some() {
-            Vec::new()
-        } else {
-            let both = |channel: &Vec<u32>| (histories.source_of(channel, metric.alphabet), histories.target_of(channel, metric.alphabet));
-            symbols.par_iter().map(both).collect()
-        };
-        Self { symbols, constant, channels, n_observations, too_short }
-    }
-}
-
-fn rows_of(names: Option<[String; 2]>, estimate: Result<Estimate, String>, surrogates: u32) -> Vec<MetricRow> {
-    let [source, target] = names.map_or([None, None], |names| names.map(Some));
-    let row = |statistic: &str, value: Value| MetricRow {
-        source: source.clone(),
-        target: target.clone(),
-        ..MetricRow::new(statistic, value, "bit")
-    };
-    let of_null = ["effective", "null_mean", "null_sd"];
-    let mut rows = match estimate {
-        Err(reason) => {
-            let names = ["value"].into_iter().chain(of_null);
-            names.map(|statistic| row(statistic, Value::Undefined(reason.clone()))).collect()
-        }
-        Ok(Estimate { value, null, interval }) => {
-            let mut first = row("value", Value::Known(value));
-            first.ci_low = interval.map(|ends| ends.0);
-            first.ci_high = interval.map(|ends| ends.1);
-            if surrogates > 0 {
-                first.p_value = Some(p_value(value, &null, ROUNDING));
-                first.surrogates = Some(surrogates);
-            }
-            let n = null.len() as f64;
-            let mean = null.iter().sum::<f64>() / n;
-            let sd = (null.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
-            let sd = Value::of(sd, "one surrogate has no standard deviation");
-            let numbers = [Value::Known(value - mean), Value::Known(mean), sd];
-            [first].into_iter().chain(of_null.into_iter().zip(numbers).map(|(name, value)| row(name, value))).collect::<Vec<_>>()
-        }
-    };
-    if surrogates == 0 {
-        rows.truncate(1);
-    }
-    rows
+fn unknown(key: &str, name: &str, series: &Series) -> String {
+    format!("there is no channel `{name}` in `{key}`: the channels are {}", shortened(series.channels()))
 }
 
 /// A few names, and how many more there are.

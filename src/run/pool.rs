@@ -33,7 +33,7 @@ pub struct Errand {
 
 impl Errand {
     fn request(&self, memory_bytes: u64) -> Request {
-        Request::Compute { unit: self.unit.clone(), wanted: self.wanted.clone(), memory_bytes }
+        Request::Compute { unit: Box::new(self.unit.clone()), wanted: self.wanted.clone(), memory_bytes }
     }
 
     /// What is to be kept, now that it is through.

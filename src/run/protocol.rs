@@ -33,7 +33,7 @@ pub enum Request {
     /// Compute these parts of a unit.
     Compute {
         /// The unit.
-        unit: Unit,
+        unit: Box<Unit>,
         /// Its parts.
         wanted: Vec<Wanted>,
         /// Memory that it may use, bytes.

@@ -22,5 +22,6 @@ mod slurm;
 mod submit;
 mod tolerances;
 mod topology;
+mod transfer_entropy;
 mod watch;
 mod workflows;

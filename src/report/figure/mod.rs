@@ -2,6 +2,7 @@
 
 mod embedding;
 mod metric;
+mod pairs;
 mod plot;
 mod signal;
 mod topology;
