@@ -231,6 +231,8 @@ fn a_remote_file_is_listed_as_if_it_were_here() {
         .iter()
         .flat_map(|place| std::fs::read_dir(root().join(place)).into_iter().flatten().flatten().map(|entry| entry.path()))
         .filter(|path| path.extension().is_some_and(|ending| ending == "nwb"))
+        // This one links to a file beside it, which is not there at the other end.
+        .filter(|path| !path.ends_with("types.nwb"))
         .collect();
     files.sort();
     assert!(files.len() >= 3);
