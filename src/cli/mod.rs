@@ -121,6 +121,9 @@ pub struct JobArgs {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(&cli);
+    if !matches!(cli.verb, Verb::Look) {
+        tcs_batch::read::set_is_nwb(tcs_batch::run::look::is_nwb);
+    }
     let code = match cli.verb {
         Verb::Run(args) => run::run(&args, cli.quiet),
         Verb::Check(args) => check::run(&args),

@@ -172,9 +172,19 @@ pub fn format_of(path: &Path) -> Option<&'static Format> {
     let by_ending = READERS.iter().copied().find(|format| format.extensions.contains(&ending.as_str()));
     let format = by_ending.or_else(|| by_first_bytes(path));
     match format {
-        Some(format) if format.name == hdf5::FORMAT.name && nwb::is_nwb(path) => Some(&nwb::FORMAT),
+        Some(format) if format.name == hdf5::FORMAT.name && IS_NWB.get().unwrap_or(&(nwb::is_nwb as IsNwb))(path) => Some(&nwb::FORMAT),
         format => format,
     }
+}
+
+/// Whether an HDF5 file calls itself NWB.
+pub type IsNwb = fn(&Path) -> bool;
+
+static IS_NWB: std::sync::OnceLock<IsNwb> = std::sync::OnceLock::new();
+
+/// Lets `ask` tell which HDF5 files are NWB, instead of opening them here: for a process that a damaged file must not take with it.
+pub fn set_is_nwb(ask: IsNwb) {
+    let _ = IS_NWB.set(ask);
 }
 
 /// What to say of a path that is a folder: no recording is one that this version reads.

@@ -319,6 +319,11 @@ impl Process {
         Ok(Self { child, input, answers, ahead: 0 })
     }
 
+    /// Tells it something. Whether it is gone shows when its answer is waited for.
+    pub fn tell(&mut self, message: &impl serde::Serialize) {
+        let _ = protocol::send(&mut self.input, message);
+    }
+
     /// The next answer, within the time and memory allowed.
     ///
     /// # Errors

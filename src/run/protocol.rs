@@ -48,6 +48,8 @@ pub enum Answer {
     Ready,
     /// It cannot work; why.
     Refused(String),
+    /// Whether an HDF5 file calls itself NWB.
+    IsNwb(bool),
     /// What a file holds (`inspect`).
     Inspected(Box<Result<Inspection, ReadError>>),
     /// The units of a dataset, and what is known of it.
