@@ -166,7 +166,8 @@ impl Metric for PciSt {
     fn evaluate_beside(&self, bench: &Bench<'_>, _: &Beside<'_>) -> Output {
         let found = self.transitions(bench.series);
         let (value, components) = match &found {
-            Ok(each) => (Value::Known(each.iter().sum()), Value::Known(each.len() as f64)),
+            // An empty sum is -0.0.
+            Ok(each) => (Value::Known(each.iter().sum::<f64>() + 0.0), Value::Known(each.len() as f64)),
             Err(reason) => (Value::Undefined(reason.clone()), Value::Undefined(reason.clone())),
         };
         let mut rows = vec![MetricRow::new("value", value, "1"), MetricRow::new("components", components, "1")];

@@ -60,7 +60,7 @@ fn manifest(run: &Concluding<'_>, units: &[UnitRecord]) -> Json {
         "stages": stages(job),
         "summaries": summaries(job),
         "limits": [
-            "memory_gib is shared evenly among the workers; one that outgrows its share is stopped",
+            "units are dealt as their estimates fit into memory_gib; a worker that outgrows what its unit may use is stopped",
             "CPU only in this version",
         ],
     })

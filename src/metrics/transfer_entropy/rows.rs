@@ -4,6 +4,8 @@ use super::greedy::Chosen;
 use super::scan::{Estimate, false_discovery_rates};
 use crate::data::{MetricRow, Value};
 
+/// A null that varies less than this beside its own size, or the value's, varies by rounding alone.
+const RANDOM: f64 = 1e-9;
 /// Statistics that only surrogates give.
 const OF_NULL: [&str; 4] = ["effective", "null_mean", "null_sd", "effect_size"];
 
@@ -57,7 +59,11 @@ fn of_pair(
             Value::of(effective, "no surrogate has an estimate"),
             Value::of(mean, "no surrogate has an estimate"),
             Value::of(sd, "one surrogate has no standard deviation"),
-            if sd > 0.0 { Value::Known(effective / sd) } else { Value::Absent("the null does not vary".into()) },
+            if sd > RANDOM * estimate.value.abs().max(mean.abs()) {
+                Value::Known(effective / sd)
+            } else {
+                Value::Absent("the null does not vary".into())
+            },
         ];
         let units = [unit_of_measure, unit_of_measure, unit_of_measure, "1"];
         rows.extend(OF_NULL.into_iter().zip(numbers).zip(units).map(|((name, value), unit)| row(name, value, unit)));
